@@ -1,0 +1,139 @@
+# make               all programs, into bin/
+# make ch4           the programs of one chapter
+# make ppworker      one program
+# make demo          watch a scene play: clients, workers, and a fault
+# make demo-NAME     watch that pattern's scene        (make demos lists them)
+# make test          prove that the patterns hold      (T=test/ch3.bats for one)
+# make hammer        the same scenes, with the full numbers
+# make copy P=NAME DEST=DIR    one program, ready to build in DIR
+# make deps          install what all this needs
+# make asan, tsan    make test under the sanitizers
+# make lint          warnings as errors, formatting, shell scripts
+# make clean         remove all that was built
+
+CFLAGS     ?= -O2 -g
+WARNINGS   ?= -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wvla
+PKG_CONFIG ?= pkg-config
+BIN        ?= bin
+JOBS       ?= 4
+T          ?= $(sort $(wildcard test/*.bats))
+
+ZMQ_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libzmq 2>/dev/null)
+ZMQ_LIBS    = $(shell $(PKG_CONFIG) --libs libzmq 2>/dev/null || echo -lzmq)
+ALL_CFLAGS  = -std=gnu11 -Icommon $(chapters:%=-I%) $(WARNINGS) $(CPPFLAGS) \
+              $(CFLAGS) -MMD -MP $(ZMQ_CFLAGS)
+ALL_LIBS    = $(LDLIBS) $(ZMQ_LIBS) -lpthread
+
+# A .c file with a .h file of the same name is a class, any other a program.
+chapters := $(sort $(wildcard ch?-*))
+headers  := $(wildcard ch?-*/*.h)
+classes  := $(wildcard $(headers:.h=.c))
+bins      = $(patsubst %.c,$(BIN)/%,$(notdir $(filter-out $(classes),$1)))
+programs := $(sort $(call bins,$(wildcard ch?-*/*.c)))
+tools    := $(call bins,$(wildcard test/*.c))
+
+all: $(programs)
+
+# The classes that a program is made of, one line each.
+$(BIN)/titanic: $(BIN)/obj/mdwrkapi.o $(BIN)/obj/tspstore.o \
+                $(BIN)/obj/tspdispatch.o
+$(BIN)/ticlient: $(BIN)/obj/mdcliapi.o
+$(BIN)/mdclient: $(BIN)/obj/mdcliapi.o
+$(BIN)/mdworker: $(BIN)/obj/mdwrkapi.o
+$(BIN)/mdclient2: $(BIN)/obj/mdcliapi2.o
+$(BIN)/mmiecho: $(BIN)/obj/mdcliapi.o
+$(BIN)/bstarsrv2 $(BIN)/bstarapp: $(BIN)/obj/bstar.o
+$(BIN)/flclient3 $(BIN)/flecho: $(BIN)/obj/flcliapi.o
+
+$(BIN)/%: $(BIN)/obj/%.o
+	@echo '  LD  $(@F)'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+vpath %.c $(chapters) test
+$(BIN)/obj/%.o: %.c Makefile | $(BIN)/obj/libzmq
+	@echo '  CC  $(@F)'
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+-include $(wildcard $(BIN)/obj/*.d)
+
+# "make deps demo" installs before it builds, with -j too.
+$(BIN)/obj/libzmq: | $(filter deps,$(MAKECMDGOALS))
+	@mkdir -p $(@D)
+	@echo '#include <zmq.h>' | $(CC) $(CPPFLAGS) $(ZMQ_CFLAGS) -E - >$@ 2>&1 || \
+	{ rm -f $@; echo 'libzmq is missing: run "make deps"' >&2; exit 1; }
+
+.SECONDEXPANSION:
+short := $(foreach c,$(chapters),$(firstword $(subst -, ,$c)))
+$(short): %: $$(call bins,$$(wildcard $$*-*/*.c))
+$(notdir $(programs) $(tools)): %: $(BIN)/%
+
+test check: all $(tools)
+	BIN=$(BIN) prove $(PROVE) --comments -j$(JOBS) -e bats $(T)
+
+hammer:
+	HAMMER=1 $(MAKE) test
+
+demo: demo-lbbroker
+demo-%: all $(tools)
+	@BIN=$(BIN) test/demo $*
+demos:
+	@sed -n 's/^# bats test_tags=demo:/make demo-/p' test/*.bats
+
+# Sanitized programs are slow, above all at their end.
+asan: SAN = address,undefined
+tsan: SAN = thread
+tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/test/tsan.supp
+asan tsan: export STOP_MS = 8000
+asan tsan: export WAIT_S = 60
+asan tsan: T = $(filter-out test/tree.bats,$(sort $(wildcard test/*.bats)))
+asan tsan: | $(filter deps,$(MAKECMDGOALS))
+	$(MAKE) test BIN=bin-$@ T='$(T)' \
+	CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN)'
+
+lint: | $(filter deps-lint,$(MAKECMDGOALS))
+	$(MAKE) all tools BIN=bin-lint/$(CC) CFLAGS='-O2 -Werror'
+	clang-format --dry-run -Werror $(wildcard common/*.h ch?-*/*.[ch] test/*.c)
+	shellcheck -S warning -x test/demo test/copy test/*.bash .ci/run
+	shellcheck -S warning -x -s bats test/*.bats
+
+tools: $(tools)
+
+deps-lint: | $(filter deps,$(MAKECMDGOALS))
+	@$(MAKE) -s deps APT='clang clang-format shellcheck'
+
+copy: | $(filter deps,$(MAKECMDGOALS))
+	@test/copy '$(P)' '$(DEST)'
+
+# What building, testing and watching take: a C compiler, libzmq, pkg-config,
+# bats, prove (part of perl) and ip (for tests that cut a network).
+APT = gcc libc6-dev libzmq3-dev pkg-config bats perl iproute2 procps util-linux
+deps:
+	@if command -v apt-get >/dev/null; then \
+	  dpkg-query -W -f '$${Status}\n' $(APT) 2>/dev/null \
+	    | grep -c '^install ok installed' | grep -qx $(words $(APT)) \
+	  || { [ "$$(id -u)" = 0 ] && sudo= || sudo=sudo; \
+	    $$sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+	    $$sudo apt-get install -qy --no-install-recommends $(APT); }; \
+	elif command -v dnf >/dev/null; then \
+	  echo 'sudo dnf install gcc zeromq-devel pkgconf bats perl-Test-Harness iproute procps-ng util-linux'; \
+	elif command -v apk >/dev/null; then \
+	  echo 'apk add build-base bsd-compat-headers zeromq-dev pkgconf bats perl-utils iproute2 procps util-linux'; \
+	elif command -v pacman >/dev/null; then \
+	  echo 'sudo pacman -S --needed gcc zeromq pkgconf bats perl iproute2 procps-ng util-linux'; \
+	elif command -v brew >/dev/null; then \
+	  echo 'brew install zeromq pkg-config bats-core bash'; \
+	elif command -v pkg >/dev/null; then \
+	  echo 'sudo pkg install libzmq4 pkgconf bats-core perl5 bash'; \
+	else \
+	  echo 'Please install a C compiler, libzmq, pkg-config, bats and perl.'; \
+	fi
+
+clean:
+	rm -rf bin bin-asan bin-tsan bin-lint
+
+help:
+	@sed -n 's/^# //p; /^$$/q' Makefile
+
+.SECONDARY:
+.DELETE_ON_ERROR:
+.PHONY: all test check hammer demo demos asan tsan lint tools copy deps deps-lint clean \
+        help $(short) $(notdir $(programs) $(tools))

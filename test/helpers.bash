@@ -1,0 +1,242 @@
+# helpers.bash - scenes: start programs, wait for what they print, take them
+# away in the ways that machines do, and leave none behind. Loaded by every
+# .bats file. With SHOW set (by test/demo) the same scene is played to be seen.
+
+bats_require_minimum_version 1.5.0
+
+: "${WAIT_S:=20}"               # generous: waiting costs nothing when all is well
+if [[ ${HAMMER-} ]]; then
+  export BATS_TEST_TIMEOUT=1800
+else
+  export BATS_TEST_TIMEOUT=${TIMEOUT:-150}  # seconds, for the test that hangs after all
+fi
+unset MAKEFLAGS MFLAGS MAKELEVEL # of the make that runs us
+root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+bin=$(cd "$root" && cd "${BIN:-bin}" && pwd)
+PATH="$bin:$PATH"
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return
+  declare -gA pid_of=() host_pid=()
+  via=()
+}
+
+# rounds FEW MANY - how often: FEW in make test, MANY in make hammer
+rounds() {
+  if [[ ${HAMMER-} ]]; then echo "$2"; else echo "$1"; fi
+}
+
+# note TEXT - say what the scene is about to do
+note() {
+  if [[ ${SHOW-} ]]; then
+    printf 'note\t%s\n' "$*" >"$SHOW"
+    sleep 1.5                   # so that a person can follow
+  else
+    printf -- '--- %s\n' "$*"
+  fi
+}
+
+# moment MAX_MS - let a random time pass: faults come when they like
+moment() {
+  sleep "$(printf '0.%03d' $((RANDOM % $1)))"
+}
+
+close_descriptors() {
+  # Bats waits for every process that holds one of its descriptors.
+  for fd in /dev/fd/*; do
+    fd=${fd##*/}
+    if ((fd > 2)); then eval "exec $fd>&-"; fi
+  done
+}
+
+# show_lines NAME - keep what a program prints, and pass it on to be seen
+show_lines() {
+  exec 9>"$SHOW"
+  while IFS= read -r line; do
+    printf '%s\n' "$line" >>"$1.log"
+    printf '%s\t%s\n' "$1" "$line" >&9
+  done
+}
+
+# start NAME COMMAND... - run it in the background, its output in NAME.log
+start() {
+  local name=$1
+  shift
+  : >>"$name.log"
+  if [[ ${SHOW-} ]]; then
+    (
+      exec > >(show_lines "$name") 2>&1 </dev/null
+      close_descriptors
+      exec "${via[@]}" "$@"
+    ) &
+  else
+    (
+      close_descriptors
+      exec "${via[@]}" "$@"
+    ) >>"$name.log" 2>&1 </dev/null &
+  fi
+  pid_of[$name]=$!
+}
+
+# wait_for NAME REGEX [COUNT] - until that many lines of its output match
+wait_for() {
+  local deadline=$((SECONDS + WAIT_S)) ended=
+  until [[ $(grep -acE -- "$2" "$1.log") -ge ${3:-1} ]]; do
+    if [[ $ended ]]; then fail "$1 ended without '$2'"; return 1; fi
+    if ((SECONDS > deadline)); then fail "no '$2' from $1"; return 1; fi
+    if [[ ! ${pid_of[$1]-} ]] || ! kill -0 "${pid_of[$1]}" 2>/dev/null; then
+      ended=yes                 # look once more
+    fi
+    sleep 0.05
+  done
+}
+
+# wait_until COMMAND... - until the command succeeds
+wait_until() {
+  local deadline=$((SECONDS + WAIT_S))
+  until "$@"; do
+    if ((SECONDS > deadline)); then fail "never: $*"; return 1; fi
+    sleep 0.05
+  done
+}
+
+# lines_of NAME REGEX - how many lines of its output match
+lines_of() {
+  grep -acE -- "$2" "$1.log" || :
+}
+
+# bound NAME [WHAT] - the endpoint that it said it is bound to
+bound() {
+  wait_for "$1" "^I: ${2:-.*} bound to " || return
+  sed -nE "s/^I: ${2:-.*} bound to //p" "$1.log" | tail -n 1
+}
+
+# ends NAME [STATUS] - wait until it ends by itself, and expect that status
+ends() {
+  local pid=${pid_of[$1]} deadline=$((SECONDS + WAIT_S)) status=0
+  while kill -0 "$pid" 2>/dev/null; do
+    if ((SECONDS > deadline)); then fail "$1 does not end"; return 1; fi
+    sleep 0.05
+  done
+  wait "$pid" || status=$?
+  if [[ ${SHOW-} ]]; then sleep 0.3; fi   # show_lines may have some lines left
+  unset "pid_of[$1]"
+  ((status == ${2:-0})) || fail "$1 exited with $status"
+}
+
+# stop NAME [SIGNAL] - ask it to end, and expect a clean exit within a second
+stop() {
+  local pid=${pid_of[$1]} from status=0
+  from=$(date +%s%N)
+  kill "-${2:-TERM}" "$pid"
+  while kill -0 "$pid" 2>/dev/null; do
+    if (($(date +%s%N) - from > ${STOP_MS:-1000} * 1000000)); then
+      fail "$1 does not stop"
+      return 1
+    fi
+    sleep 0.02
+  done
+  wait "$pid" || status=$?
+  unset "pid_of[$1]"
+  ((status == 0)) || fail "$1 exited with $status"
+}
+
+# kill9 NAME - it is gone, without a word
+kill9() {
+  if [[ ${SHOW-} ]]; then note "kill -9 $1"; fi
+  local pid=${pid_of[$1]}
+  unset "pid_of[$1]"
+  kill -KILL "$pid" || return
+  wait "$pid" 2>/dev/null || :
+}
+
+# freeze NAME - it hangs, its connections stay open; thaw NAME - it goes on
+freeze() {
+  if [[ ${SHOW-} ]]; then note "freeze $1"; fi
+  kill -STOP "${pid_of[$1]}"
+  until grep -q '^State:.T' "/proc/${pid_of[$1]}/status"; do sleep 0.01; done
+}
+
+thaw() {
+  if [[ ${SHOW-} ]]; then note "thaw $1"; fi
+  kill -CONT "${pid_of[$1]}"
+}
+
+# memory NAME - its resident memory in kB
+memory() {
+  sed -nE 's/^VmRSS:[^0-9]*([0-9]+).*/\1/p' "/proc/${pid_of[$1]}/status"
+}
+
+# hosts NAME... - that many hosts, each a network namespace, joined by a switch.
+# The first has address 10.77.0.1, the next 10.77.0.2, and so on.
+hosts() {
+  local namespace=(unshare -n) user=() name n=0 pid
+  if ((EUID != 0)); then namespace=(unshare -rn); fi
+  hold_namespace switch "${namespace[@]}" || return
+  if ((EUID != 0)); then
+    user=(nsenter -t "${host_pid[switch]}" -U --preserve-credentials)
+  fi
+  in_switch=("${user[@]}" nsenter -t "${host_pid[switch]}" -n)
+  "${in_switch[@]}" ip link add switch type bridge
+  "${in_switch[@]}" ip link set switch up
+  for name; do
+    hold_namespace "$name" "${user[@]}" unshare -n || return
+    pid=${host_pid[$name]}
+    "${in_switch[@]}" ip link add "to-$name" type veth peer name eth0 netns "$pid"
+    "${in_switch[@]}" ip link set "to-$name" master switch up
+    on "$name" ip addr add "10.77.0.$((++n))/24" broadcast 10.77.0.255 dev eth0
+    on "$name" ip link set lo up
+    on "$name" ip link set eth0 up
+  done
+}
+
+hold_namespace() {
+  local name=$1 deadline=$((SECONDS + 5)) via=() pid
+  shift
+  start "namespace-$name" "$@" sleep infinity
+  pid=${pid_of[namespace-$name]}
+  until [[ $(readlink "/proc/$pid/ns/net") != "$(readlink /proc/self/ns/net)" \
+    && $(cat "/proc/$pid/comm") == sleep ]]; do
+    if ((SECONDS > deadline)) || ! kill -0 "$pid" 2>/dev/null; then
+      if [[ ! ${CI-} ]]; then skip 'no right to make network namespaces'; fi
+      fail 'cannot make a network namespace'
+      return 1
+    fi
+    sleep 0.02
+  done
+  host_pid[$name]=$pid
+}
+
+# on HOST COMMAND... - run it there: on b start worker ppworker tcp://10.77.0.1:5
+on() {
+  local via=(nsenter -t "${host_pid[$1]}" -n)
+  if ((EUID != 0)); then via+=(-U --preserve-credentials); fi
+  shift
+  if [[ $1 == start ]]; then "$@"; else "${via[@]}" "$@"; fi
+}
+
+# cut HOST - pull its cable; heal HOST - plug it in again
+cut() {
+  if [[ ${SHOW-} ]]; then note "cut $1 off the network"; fi
+  "${in_switch[@]}" ip link set "to-$1" down
+}
+
+heal() {
+  if [[ ${SHOW-} ]]; then note "heal the network of $1"; fi
+  "${in_switch[@]}" ip link set "to-$1" up
+}
+
+fail() {
+  printf 'FAILED: %s\n' "$*"
+  return 1
+}
+
+# After a failure bats prints all of this. Only our own children are killed.
+teardown() {
+  local name
+  for name in "${!pid_of[@]}"; do
+    kill -KILL "${pid_of[$name]}" 2>/dev/null || :
+    wait "${pid_of[$name]}" 2>/dev/null || :
+  done
+  tail -n 40 -- *.log 2>/dev/null || :
+}
