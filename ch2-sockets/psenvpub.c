@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: 0BSD */
+/* psenvpub.c - publishes messages of two kinds, the kind in its own frame.
+ *
+ *     PUB psenvpub ---> SUB psenvsub
+ *        (this)    5563
+ *
+ * The first frame of a message is its envelope: a subscription is compared
+ * with its first bytes and with nothing else, so that data can never look like
+ * a key. All frames of a message arrive together or not at all.
+ *
+ * A publisher does not wait: who subscribes later has missed what was before.
+ *
+ * Build: cc -Icommon ch2-sockets/psenvpub.c -o psenvpub -lzmq -lpthread
+ *
+ * Try it:
+ *     $ bin/psenvpub & bin/psenvsub
+ *     I: publisher bound to tcp://127.0.0.1:5563
+ *     [B] This is what we asked for
+ *     [B] This is what we asked for
+ *
+ * Guide: chapter 2, "Pub-Sub Message Envelopes".
+ */
+#include "zg.h"
+
+static const char usage[] =
+    "psenvpub [-n COUNT] [ENDPOINT]\n"
+    "Publishes a message of kind A and one of kind B every second.\n"
+    "  -n COUNT  pairs to publish, 0: until stopped (0)\n"
+    "  ENDPOINT  bind (tcp://127.0.0.1:5563)\n"
+    "Peers: psenvsub ENDPOINT\n";
+
+int main(int argc, char *argv[])
+{
+    zg_args(argc, argv, usage);
+    long pairs = zg_number('n');
+    void *ctx = zg_start(), *publisher = zg_socket(ctx, ZMQ_PUB);
+
+    zg_bind(publisher, "publisher", zg_value[0]);
+    do {
+        zmq_send(publisher, "A", 1, ZMQ_SNDMORE);
+        zmq_send(publisher, "This is for others", 18, 0);
+        zmq_send(publisher, "B", 1, ZMQ_SNDMORE);
+        zmq_send(publisher, "This is what we asked for", 25, 0);
+    } while (--pairs != 0 && zg_sleep(publisher, 1000));
+    zmq_close(publisher);
+    zg_stop(ctx);
+    return EXIT_SUCCESS;
+}
