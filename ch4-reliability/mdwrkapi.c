@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: 0BSD */
+/* mdwrkapi.c - Majordomo worker: signs on, heartbeats, and signs on again.
+ *
+ * A broker that sends nothing for three heartbeats is gone, and one that says
+ * DISCONNECT does not know us (any more): both times the worker begins anew on
+ * a new socket, but not more often than every 2.5 s.
+ *
+ * When the program is to stop, its context stops all that goes through it. The
+ * goodbye has to get through even so: our socket has a context of its own.
+ *
+ * Guide: chapter 4, "Service-Oriented Reliable Queuing (Majordomo Pattern)".
+ */
+#include "mdwrkapi.h"
+
+#include "mdp.h"
+
+mdwrk mdwrk_new(void *ctx, const char *broker, const char *service)
+{
+    return (mdwrk){ .stop = zg_socket(ctx, ZMQ_PAIR),
+                    .net = zmq_ctx_new(),
+                    .broker = broker,
+                    .service = service,
+                    .heartbeat = 2500,
+                    .liveness = 3,
+                    .reconnect = 2500 };
+}
+
+/* Send [][MDPW01][command] and the frames of msg. */
+static void tell(mdwrk *self, const char *command, zg_msg *msg)
+{
+    zg_insert(msg, 0, command, 1);
+    zg_insert(msg, 0, MDPW_WORKER, 6);
+    zg_insert(msg, 0, "", 0);
+    if (self->verbose)
+        mdp_show("to broker:", msg);
+    if (!zg_send(msg, self->socket, ZMQ_DONTWAIT))
+        fprintf(stderr, "W: cannot send: %s\n", zmq_strerror(errno));
+    zg_clear(msg);
+    self->sent = zg_now();
+}
+
+static bool sign_on(mdwrk *self)
+{
+    int64_t pause = self->ready + self->reconnect - zg_now();
+    zg_msg msg = { 0 };
+
+    if (pause > 0 && !zg_sleep(self->stop, pause))
+        return false;
+    self->socket = zg_socket(self->net, ZMQ_DEALER);
+    /* Heartbeats pile up while we work; a full socket would be a dead one. */
+    zg_set(self->socket, ZMQ_RCVHWM, 10000);
+    zg_must(zmq_connect(self->socket, self->broker));
+    zg_insert(&msg, 0, self->service, strlen(self->service));
+    tell(self, MDPW_READY, &msg);
+    self->ready = self->heard = self->sent;
+    return true;
+}
+
+static void sign_off(mdwrk *self, const char *why)
+{
+    fprintf(stderr, "W: %s %s, signing on again\n", self->broker, why);
+    zg_set(self->socket, ZMQ_LINGER, 0);
+    zmq_close(self->socket);
+    self->socket = NULL;
+}
+
+/* The reply belongs to the client that asked. */
+static void send_reply(mdwrk *self, zg_msg *body)
+{
+    zmq_msg_t *client = &self->client.frame[0];
+
+    zg_insert(body, 0, "", 0);
+    zg_insert(body, 0, zmq_msg_data(client), zmq_msg_size(client));
+    zg_clear(&self->client);
+    tell(self, MDPW_REPLY, body);
+}
+
+/* From the broker. True: msg is now the body of a request. */
+static bool accept(mdwrk *self, zg_msg *msg)
+{
+    bool ours = zg_is(msg, 0, "") && zg_is(msg, 1, MDPW_WORKER);
+
+    if (self->verbose)
+        mdp_show("from broker:", msg);
+    self->heard = zg_now();
+    if (ours && zg_is(msg, 2, MDPW_REQUEST) && msg->count > 5
+        && zg_is(msg, 4, "")) {
+        zmq_msg_init(&self->client.frame[self->client.count++]);
+        zmq_msg_move(&self->client.frame[0], &msg->frame[3]);
+        for (int i = 0; i < 5; i++)
+            zg_pop(msg);
+        return true;
+    }
+    if (ours && zg_is(msg, 2, MDPW_DISCONNECT) && msg->count == 3)
+        sign_off(self, "says goodbye");
+    else if (!ours || !zg_is(msg, 2, MDPW_HEARTBEAT) || msg->count != 3)
+        zg_drop(msg, "the broker");
+    return false;
+}
+
+/* What is due without a message: to give the broker up, or to heartbeat. */
+static void watch(mdwrk *self)
+{
+    int64_t now = zg_now();
+    zg_msg none = { 0 };
+
+    if (now >= self->heard + self->liveness * self->heartbeat)
+        sign_off(self, "is silent");
+    else if (now >= self->sent + self->heartbeat)
+        tell(self, MDPW_HEARTBEAT, &none);
+}
+
+bool mdwrk_recv(mdwrk *self, zg_msg *body)
+{
+    if (self->client.count > 0)
+        send_reply(self, body);
+    while (self->socket != NULL || sign_on(self)) {
+        zmq_pollitem_t items[] = {
+            { self->socket, 0, ZMQ_POLLIN, 0 },
+            { self->stop, 0, ZMQ_POLLERR, 0 }, /* never, but in a stop */
+        };
+        if (zg_poll(items, 2, self->sent + self->heartbeat) == -1)
+            break;
+        while (self->socket != NULL
+               && zg_recv(body, self->socket, ZMQ_DONTWAIT))
+            if (accept(self, body))
+                return true;
+        if (self->socket != NULL)
+            watch(self);
+    }
+    return false;
+}
+
+void mdwrk_destroy(mdwrk *self)
+{
+    zg_msg none = { 0 };
+
+    if (self->socket != NULL) {
+        tell(self, MDPW_DISCONNECT, &none);
+        zmq_close(self->socket);
+    }
+    zg_clear(&self->client);
+    zmq_close(self->stop);
+    zmq_ctx_term(self->net);
+}

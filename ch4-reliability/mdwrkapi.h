@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: 0BSD */
+/* mdwrkapi.h - Majordomo worker: offers a service, one request at a time.
+ *
+ *     REQ mdcliapi ---> ROUTER mdbroker <--- DEALER mdwrkapi (this)
+ *
+ * Not for several threads at once; each may have a worker of its own.
+ *
+ * Guide: chapter 4, "Service-Oriented Reliable Queuing (Majordomo Pattern)".
+ */
+#pragma once
+#include "zg.h"
+
+typedef struct {
+    long heartbeat; /* the interval, in ms, which is the broker's (2500) */
+    long liveness;  /* of so much silence: the broker is gone (3) */
+    long reconnect; /* at least so long from READY to READY, in ms (2500) */
+    bool verbose;   /* print every message (false) */
+    /* The others are its own. */
+    void *stop, *net, *socket;
+    const char *broker, *service;
+    int64_t ready, heard, sent;
+    zg_msg client;
+} mdwrk;
+
+/* A worker for a service of the broker at this endpoint; both strings have to
+ * last. Change its settings as you like. It says READY when first used. */
+mdwrk mdwrk_new(void *ctx, const char *broker, const char *service);
+
+/* Wait for a request. The first time, body is empty; then it is the reply to
+ * the last request, 1 to 14 frames, and is sent. When this returns true, body
+ * is the next request. It is yours to clear. False: the program stops.
+ * While you work on a request nothing is sent; the broker keeps a worker that
+ * works as long as its connection lives. RFC 7, "MDP/Worker". */
+bool mdwrk_recv(mdwrk *self, zg_msg *body);
+
+/* Say goodbye, so that the broker need not find out. */
+void mdwrk_destroy(mdwrk *self);
