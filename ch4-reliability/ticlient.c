@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: 0BSD */
+/* ticlient.c - leaves a request with Titanic, and comes back for the reply.
+ *
+ *     REQ ticlient (this) ---> ROUTER mdbroker <--- titanic
+ *                                5555          <--- mdworker
+ *
+ * Whatever restarts in between - the service, Titanic, the broker - the client
+ * goes on asking: first until its request is stored, then until its reply is
+ * there. Then it says that it has it.
+ *
+ * Build: cc -Icommon ch4-reliability/ticlient.c ch4-reliability/mdcliapi.c \
+ *            -o ticlient -lzmq -lpthread
+ *
+ * Try it:
+ *     $ bin/mdbroker & bin/titanic & bin/ticlient & bin/mdworker
+ *     I: broker bound to tcp://127.0.0.1:5555
+ *     I: stored as ...
+ *     Reply: Hello world
+ *
+ * Guide: chapter 4, "Disconnected Reliability (Titanic Pattern)"; RFC 9.
+ */
+#include "mdcliapi.h"
+#include "mdp.h"
+
+static const char usage[] =
+    "ticlient [-i MS] [ENDPOINT [SERVICE [BODY...]]]\n"
+    "Asks a Majordomo service by way of Titanic, who keeps the request.\n"
+    "  -i MS     time between two looks for the reply (5000)\n"
+    "  ENDPOINT  connect to mdbroker (tcp://localhost:5555)\n"
+    "  SERVICE   who is to answer (echo)\n"
+    "  BODY...   frames of the request; \"Hello world\" if none are given\n"
+    "Peers: mdbroker ENDPOINT, titanic ENDPOINT, mdworker ENDPOINT\n";
+
+static void *ctx;
+static mdcli session;
+
+/* The status of a reply: three digits, and a blank and more if at all. */
+static int status_of(zg_msg *msg)
+{
+    char digits[4] = "";
+    size_t size = msg->count > 0 ? zmq_msg_size(&msg->frame[0]) : 0;
+
+    if (size >= 3)
+        memcpy(digits, zmq_msg_data(&msg->frame[0]), 3);
+    return size == 3
+                   || (size > 3
+                       && ((char *) zmq_msg_data(&msg->frame[0]))[3] == ' ')
+               ? atoi(digits)
+               : 0;
+}
+
+/* Call a service of Titanic until it gives an answer that is one: a copy of
+ * the frames is sent each time. 0: the program stops. */
+static int call(const char *service, zg_msg *body, zg_msg *reply, long pause)
+{
+    int status = 500;
+    void *clock = zg_socket(ctx, ZMQ_PAIR);
+    bool go_on = true;
+
+    while (go_on && (status == 500 || status == 0)) {
+        zg_clear(reply);
+        mdp_copy(reply, body->frame, body->count);
+        if (mdcli_send(&session, service, reply)) {
+            status = status_of(reply);
+            if (status == 500 || status == 0)
+                go_on = zg_sleep(clock, pause);
+        } else if (errno == ETERM) {
+            go_on = false;
+        } else {
+            fprintf(stderr, "W: %s does not answer, asking again\n", service);
+        }
+    }
+    zmq_close(clock);
+    return go_on ? status : 0;
+}
+
+/* Ask with [uuid] until the reply is there, [200][body...]. */
+static int fetch(zg_msg *uuid, zg_msg *reply, long pause)
+{
+    void *clock = zg_socket(ctx, ZMQ_PAIR);
+    int status;
+
+    while ((status = call("titanic.reply", uuid, reply, pause)) == 300) {
+        printf("I: no reply yet\n");
+        if (!zg_sleep(clock, pause))
+            status = 0;
+    }
+    zmq_close(clock);
+    return status;
+}
+
+static void print_reply(zg_msg *reply)
+{
+    printf("Reply:");
+    for (int i = 1; i < reply->count; i++) {
+        putchar(' ');
+        fwrite(zmq_msg_data(&reply->frame[i]), zmq_msg_size(&reply->frame[i]),
+               1, stdout);
+    }
+    putchar('\n');
+}
+
+int main(int argc, char *argv[])
+{
+    char **body = zg_args(argc, argv, usage);
+    long pause = zg_number('i');
+    zg_msg request = { 0 }, uuid = { 0 }, reply = { 0 };
+    bool failed;
+
+    ctx = zg_start();
+    session = mdcli_new(ctx, zg_value[0]);
+    mdp_add(&request, zg_value[1]);
+    if (argc - (body - argv) <= 2)
+        mdp_add(&request, "Hello world");
+    for (body += 2; argc - (body - argv) > 0 && request.count < MDP_BODY;
+         body++)
+        mdp_add(&request, *body);
+
+    int status = call("titanic.request", &request, &reply, pause);
+    if (status == 200 && reply.count == 2) {
+        mdp_copy(&uuid, &reply.frame[1], 1);
+        printf("I: stored as %.*s\n", ZG_TEXT(&uuid, 0));
+        if ((status = fetch(&uuid, &reply, pause)) == 200) {
+            print_reply(&reply);
+            call("titanic.close", &uuid, &reply, pause);
+        }
+    }
+    failed = status != 200 && status != 0;
+    if (failed)
+        fprintf(stderr, "E: titanic says %d\n", status);
+    zg_clear(&request);
+    zg_clear(&uuid);
+    zg_clear(&reply);
+    mdcli_destroy(&session);
+    zg_stop(ctx);
+    return failed;
+}

@@ -1,0 +1,276 @@
+# Titanic: what it says that it has, it has.
+
+load helpers
+
+start_titanic() { # [OPTION...]
+  start titanic titanic -w 20 -i 300 "$@" ipc://broker
+}
+
+# shellcheck disable=SC2120
+start_all() {
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic -t 5000 "$@"
+  start worker mdworker -i 300 ipc://broker echo
+}
+
+# ask SERVICE FRAME... - one Majordomo request, on the wire
+ask() {
+  zpeer -t "${ASK_MS:-5000}" DEALER ipc://broker '' MDPC01 "$@"
+}
+
+# store FRAME... - the UUID of a request that is stored now
+store() {
+  local reply
+  reply=$(ask titanic.request "$@")
+  [[ $reply =~ ^'[][MDPC01][titanic.request][200]['([0-9A-F]{32})']'$ ]] || return
+  echo "${BASH_REMATCH[1]}"
+}
+
+# reply_is UUID TEXT - is this what titanic.reply says?
+reply_is() {
+  [[ $(ask titanic.reply "$1") == "[][MDPC01][titanic.reply]$2" ]]
+}
+
+# bats test_tags=demo:titanic
+@test "titanic: a request waits for its service, over any restart" {
+  note 'a broker, Titanic, and a client with a request for a service that is absent'
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  start client ticlient -i 300 ipc://broker
+  wait_for client 'stored as'
+  wait_for client 'no reply yet' 2
+  kill9 titanic
+  kill9 broker
+  note 'all is gone; now it comes back, and the service too'
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  start worker mdworker -i 300 ipc://broker echo
+  wait_for client '^Reply: Hello world$'
+  ends client
+  [[ ! $(ls .titanic) ]]
+  stop titanic INT
+  stop worker
+  stop broker
+}
+
+@test "titanic: 300 before, 200 after, again and again, 400 after close" {
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  uuid=$(store echo 'two%00' '' 'frames')
+  reply_is "$uuid" '[300]'
+  [[ $(ls .titanic) == "$uuid.req" ]]
+  start worker mdworker -i 300 ipc://broker echo
+  wait_until reply_is "$uuid" '[200][two%00][][frames]'
+  reply_is "$uuid" '[200][two%00][][frames]'
+  [[ $(ls .titanic | sort | tr '\n' ' ') == "$uuid.rep $uuid.req " ]]
+  run -0 ask titanic.close "$uuid"
+  [[ $output == '[][MDPC01][titanic.close][200]' ]]
+  reply_is "$uuid" '[400]'
+  run -0 ask titanic.close "$uuid"
+  [[ $output == '[][MDPC01][titanic.close][200]' ]]
+  [[ ! $(ls .titanic) ]]
+}
+
+@test "titanic: what is no request is a 400, and nothing is stored" {
+  start_all
+  for body in "echo" "'' x" "a%00b x"; do
+    run -0 eval "ask titanic.request $body"
+    [[ $output == '[][MDPC01][titanic.request][400]' ]] || fail "$body: $output"
+  done
+  run -0 ask titanic.reply x y
+  [[ $output == *'[400]' ]]
+  [[ ! $(ls .titanic) ]]
+}
+
+@test "titanic: hostile ids are a 400, and reach nothing" {
+  mkdir -p outside
+  echo treasure >outside/victim.req
+  echo treasure >outside/victim.rep
+  cp -a outside before
+  start_all
+  uuid=$(store absent x)
+  ls -laR outside >listing
+  local id deep
+  deep=$(printf '../%.0s' {1..70})
+  for id in ../outside/victim ../x "$PWD/outside/victim" / . .. '' "%2e%2e/outside/victim" \
+    "${uuid,,}" "${uuid:0:31}" "${uuid}0" "$uuid%00" "%00$uuid" "${uuid:0:16}%00${uuid:17}" \
+    "${uuid:0:28}/../" "$uuid.req" "$(printf 'A%.0s' {1..255})" "${deep}etc/passwd" \
+    "${uuid:0:31}G" '%{31}/' "../outside/victim$(printf ' %.0s' {1..15})"; do
+    run -0 ask titanic.reply "$id"
+    [[ $output == '[][MDPC01][titanic.reply][400]' ]] || fail "reply $id: $output"
+    run -0 ask titanic.close "$id"
+    [[ $output == '[][MDPC01][titanic.close][400]' ]] || fail "close $id: $output"
+  done
+  diff -r outside before
+  diff listing <(ls -laR outside)
+  reply_is "$uuid" '[300]'
+}
+
+@test "titanic: empty, truncated and foreign files are set aside, the others served" {
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  for n in 1 2 3 4; do store echo "body $n" >"id$n"; done
+  kill9 titanic
+  : >".titanic/$(<id1).req"
+  truncate -s -3 ".titanic/$(<id2).req"
+  head -c 300 /dev/urandom >".titanic/$(<id3).req"
+  echo junk >.titanic/notes.txt
+  mkdir ".titanic/$(printf 'D%.0s' {1..32}).req"
+  : >".titanic/$(printf 'E%.0s' {1..32}).rep"
+  echo half >".titanic/$(printf 'F%.0s' {1..32})req"
+  start_titanic
+  wait_for titanic 'set aside' 4
+  start worker mdworker -i 300 ipc://broker echo
+  wait_until reply_is "$(<id4)" '[200][body 4]'
+  for n in 1 2 3; do
+    [[ -e .titanic/$(<"id$n").bad ]]
+    reply_is "$(<"id$n")" '[400]'
+  done
+  [[ -e .titanic/notes.txt && ! -e .titanic/$(printf 'E%.0s' {1..32}).rep ]]
+  [[ ! -e .titanic/$(printf 'F%.0s' {1..32})req ]]
+  # A reply that the disk spoilt is a 500, and not the end.
+  echo spoilt >".titanic/$(<id4).rep"
+  reply_is "$(<id4)" '[500]'
+  uuid=$(store echo more)
+  wait_until reply_is "$uuid" '[200][more]'
+}
+
+@test "titanic: a full disk is a 500; when there is room it goes on" {
+  unshare -m true 2>/dev/null || skip 'no right to mount'
+  mkdir disk
+  start broker mdbroker -i 300 ipc://broker
+  start titanic unshare -m bash -c \
+    'mount -t tmpfs -o size=400k tmpfs disk && exec titanic -w 5 -i 300 -d disk ipc://broker'
+  start worker mdworker -i 300 ipc://broker echo
+  uuid=$(store absent small)
+  run -0 ask titanic.request absent '%{900000}'
+  [[ $output == '[][MDPC01][titanic.request][500]' ]]
+  run -0 ask titanic.request absent '%{300000}'
+  [[ $output == *'[200]['* ]]
+  run -0 ask titanic.request absent '%{300000}'
+  [[ $output == '[][MDPC01][titanic.request][500]' ]]
+  wait_for titanic 'W: cannot store' 2
+  other=$(store echo hello)
+  wait_until reply_is "$other" '[200][hello]'
+  reply_is "$uuid" '[300]'
+}
+
+@test "titanic: one directory, one titanic" {
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  wait_for titanic 'stores in'
+  run -1 timeout 10 titanic ipc://broker
+  [[ $output == *.titanic:* ]]
+}
+
+@test "titanic: a large reply that is polled while it is written is whole" {
+  start_all
+  uuid=$(store echo '%{1000000}' '%{1000000}' '%{1000000}' '%{1000000}' '%{1000000}')
+  pending_or_whole() {
+    case $(ask titanic.reply "$uuid" | wc -c) in
+    31 | 32) return 1 ;;        # [300]: not yet
+    50000[0-9][0-9]) return 0 ;;
+    *) fail 'neither pending nor whole'; exit 1 ;;
+    esac
+  }
+  wait_until pending_or_whole
+}
+
+@test "titanic: a request closed while its service works is not answered later" {
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  start worker mdworker -i 300 -t 1500 ipc://broker echo
+  uuid=$(store echo slow)
+  wait_until test -e ".titanic/$uuid.req"
+  run -0 ask titanic.close "$uuid"
+  # When a later request of the same service is done, so was that one.
+  other=$(store echo later)
+  wait_until reply_is "$other" '[200][later]'
+  reply_is "$uuid" '[400]'
+  [[ $(ls .titanic | sort | tr '\n' ' ') == "$other.rep $other.req " ]]
+}
+
+@test "titanic: a slow service is asked once, and delays nobody" {
+  local ms
+  ms=$(rounds 4000 20000)
+  start broker mdbroker -i 300 -v ipc://broker
+  start_titanic
+  start snail mdworker -i 300 -t "$ms" ipc://broker slow
+  start worker mdworker -i 300 ipc://broker echo
+  slow=$(store slow work)
+  for n in 1 2 3; do
+    quick=$(store echo "quick $n")
+    wait_until reply_is "$quick" "[200][quick $n]"
+  done
+  reply_is "$slow" '[300]'
+  WAIT_S=60 wait_until reply_is "$slow" '[200][work]'
+  [[ $(lines_of broker 'sent .*\[02\] \[[0-9A-F]*\] \[\] \[work\]$') -eq 1 ]]
+}
+
+@test "titanic: thousands that wait for absent services do not delay a live one" {
+  local n from count
+  count=$(rounds 1000 10000)
+  start_all
+  wait_for broker 'titanic.request: a new worker' 20
+  # Many clients store at once; the names of the services are all different.
+  for ((n = 0; n < 20; n++)); do
+    start "client$n" zpeer -r $((count / 20)) -n $((count / 20)) -t 20000 \
+      DEALER ipc://broker '' MDPC01 titanic.request "absent$n" x
+  done
+  for ((n = 0; n < 20; n++)); do ends "client$n"; done
+  [[ $(ls .titanic | wc -l) -eq $count ]]
+  from=$(date +%s%N)
+  uuid=$(store echo live)
+  wait_until reply_is "$uuid" '[200][live]'
+  # Two conversations with zpeer and a look every 50 ms are in this.
+  (($(date +%s%N) - from < 1000000000)) || fail 'it took more than a second'
+}
+
+# keep_storing CLIENT - store numbered requests for ever, and note each that was
+# accepted, as UUID and body
+keep_storing() {
+  local n uuid
+  for ((n = 1; ; n++)); do
+    if uuid=$(ASK_MS=2000 store echo "client $1 request $n"); then
+      echo "$uuid client $1 request $n"
+    fi
+  done
+}
+
+# no_loss WHAT - kill it at random moments; in the end every request that was
+# ever accepted has its reply, exactly the right one
+no_loss() {
+  local n what uuid body rounds
+  rounds=$(rounds 4 50)
+  export -f keep_storing store ask
+  start_all
+  for n in $(seq "$(rounds 5 20)"); do
+    start "client$n" bash -c "keep_storing $n"
+  done
+  for n in $(seq "$rounds"); do
+    wait_until eval "[[ \$(cat client*.log | wc -l) -ge $((n * 5)) ]]"
+    for what; do
+      moment 300
+      kill9 "$what"
+      case $what in
+      titanic) start_titanic -t 5000 ;;
+      broker) start broker mdbroker -i 300 ipc://broker ;;
+      worker) start worker mdworker -i 300 ipc://broker echo ;;
+      esac
+    done
+  done
+  for n in $(seq "$(rounds 5 20)"); do kill9 "client$n"; done
+  cat client*.log | grep -E '^[0-9A-F]{32} client [0-9]+ request [0-9]+$' >accepted
+  [[ $(wc -l <accepted) -ge $((rounds * 5)) ]]
+  while read -r uuid body; do
+    WAIT_S=30 wait_until reply_is "$uuid" "[200][$body]" || return
+  done <accepted
+}
+
+@test "titanic: killed at random moments it loses nothing that it accepted" {
+  no_loss titanic
+}
+
+@test "titanic: nothing is lost when broker, worker and titanic are killed in turn" {
+  no_loss broker worker titanic
+}
