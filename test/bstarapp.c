@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: 0BSD */
+/* bstarapp.c - an application that uses all of bstar.h, for the tests.
+ *
+ *     REQ ---> ROUTER   a service: each request is sent back; "stop" ends it
+ *     PUSH --> PULL     printed, whatever the state; "close" ends this reader
+ */
+#include "bstar.h"
+
+static const char usage[] =
+    "bstarapp -p|-b [-i MS] CLIENTS STATE PEERSTATE NEWS\n"
+    "An application of the bstar class, for the tests.\n"
+    "  -p         the primary\n"
+    "  -b         the backup\n"
+    "  -i MS      heartbeat interval (1000)\n"
+    "  CLIENTS    bind\n"
+    "  STATE      bind\n"
+    "  PEERSTATE  connect\n"
+    "  NEWS       bind\n"
+    "Peers: none, for the tests\n";
+
+static int slow, quick, last, ticks;
+static int64_t since;
+static void *pull;
+
+static int answer(zg_msg *msg, void *sock, void *arg)
+{
+    (void) arg;
+    bool stop = zg_is(msg, 2, "stop"), block = zg_is(msg, 2, "block");
+    zg_send(msg, sock, ZMQ_DONTWAIT);
+    if (block)
+        zg_sleep(sock, 3 * zg_number('i'));
+    return stop ? -1 : 0;
+}
+
+static int active(zg_msg *msg, void *sock, void *star)
+{
+    (void) msg, (void) sock;
+    printf("I: handler: active %d\n", bstar_is_active(star));
+    return 0;
+}
+
+static int passive(zg_msg *msg, void *sock, void *star)
+{
+    (void) msg, (void) sock;
+    printf("I: handler: passive %d\n", bstar_is_active(star));
+    return 0;
+}
+
+static int news(zg_msg *msg, void *sock, void *star)
+{
+    printf("I: news of %d frames: %.*s\n", msg->count, ZG_TEXT(msg, 0));
+    if (zg_is(msg, 0, "fail"))
+        return -1;
+    if (zg_is(msg, 0, "close")) {
+        bstar_reader_end(star, sock);
+        zmq_close(sock);
+        pull = NULL;
+    }
+    return 0;
+}
+
+static int tick(zg_msg *msg, void *sock, void *star)
+{
+    (void) msg, (void) sock;
+    printf("I: tick %d\n", ++ticks);
+    if (ticks == 3)
+        bstar_timer_end(star, quick);
+    return 0;
+}
+
+static int late(zg_msg *msg, void *sock, void *star)
+{
+    (void) msg, (void) sock;
+    printf("I: late after %ld ms\n", (long) (zg_now() - since));
+    bstar_timer_end(star, last);
+    return 0;
+}
+
+/* Once, and then another timer, in the place of one that is gone. */
+static int tock(zg_msg *msg, void *sock, void *star)
+{
+    (void) msg, (void) sock;
+    puts("I: tock");
+    since = zg_now();
+    last = bstar_timer(star, 300, late, star);
+    bstar_timer_end(star, slow);
+    return 0;
+}
+
+int main(int argc, char *argv[])
+{
+    zg_args(argc, argv, usage);
+    void *ctx = zg_start();
+    bstar *star = bstar_new(ctx, zg_value['p'] != NULL, zg_value[1],
+                            zg_value[2], zg_number('i'));
+
+    pull = zg_socket(ctx, ZMQ_PULL);
+    zg_bind(pull, "news", zg_value[3]);
+    bstar_new_active(star, active, star);
+    bstar_new_passive(star, passive, star);
+    bstar_reader(star, pull, news, star);
+    quick = bstar_timer(star, 50, tick, star);
+    slow = bstar_timer(star, 300, tock, star);
+    bstar_voter(star, zg_value[0], ZMQ_ROUTER, answer, NULL);
+    int result = bstar_start(star);
+    printf("I: bstar_start() has returned %d\n", result);
+    if (pull != NULL)
+        zmq_close(pull);
+    bstar_destroy(&star);
+    zg_stop(ctx);
+    return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
