@@ -378,12 +378,12 @@ still_serves() {
 }
 
 @test "clause 19: the broker heartbeats to waiting and to busy workers" {
-  broker -i 100
+  broker -i 250
   raw busy '' MDPW01 %01 echo
   wait_for broker 'new worker'
   tell '' MDPC01 echo work
   wait_for busy 'work'
-  wait_for busy '%04' 8                         # and it never said a word
+  wait_for busy '%04' 5                         # and it never said a word
   raw waiting '' MDPW01 %01 echo
   wait_for waiting '%04' 2
 }
@@ -758,7 +758,6 @@ at_work() {
     zpeer -t 10000 -r "$count" DEALER $at '' MDPC01 absent '%{100}' '%,' \
       '' MDPC01 last$n x '%,' '' MDPC01 mmi.service x
     wait_for broker "last$n: a request expired"
-    wait_for broker 'there are too many' $(((count - 10000) * n))
     if ((n == 1)); then first=$(memory broker); fi
   done
   takes_less_than $((first + 8000))
