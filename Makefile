@@ -5,6 +5,8 @@
 # make demo-NAME     watch that pattern's scene        (make demos lists them)
 # make test          prove that the patterns hold      (T=test/ch3.bats for one)
 # make hammer        the same scenes, with the full numbers
+# make bench         what the patterns cost          (C=mdbroker for one case)
+# make plot          draw what they do in a fault: test/bench/faults.svg
 # make copy P=NAME DEST=DIR    one program, ready to build in DIR
 # make deps          install what all this needs
 # make asan, tsan    make test under the sanitizers
@@ -16,7 +18,11 @@ WARNINGS   ?= -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wvla
 PKG_CONFIG ?= pkg-config
 BIN        ?= bin
 JOBS       ?= 4
-T          ?= $(sort $(wildcard test/*.bats))
+T          ?= $(all_tests)
+
+# The one that takes longest begins first.
+long_test   = $(wildcard test/contract.bats)
+all_tests   = $(long_test) $(filter-out $(long_test),$(sort $(wildcard test/*.bats)))
 
 ZMQ_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libzmq 2>/dev/null)
 ZMQ_LIBS    = $(shell $(PKG_CONFIG) --libs libzmq 2>/dev/null || echo -lzmq)
@@ -31,6 +37,7 @@ classes  := $(wildcard $(headers:.h=.c))
 bins      = $(patsubst %.c,$(BIN)/%,$(notdir $(filter-out $(classes),$1)))
 programs := $(sort $(call bins,$(wildcard ch?-*/*.c)))
 tools    := $(call bins,$(wildcard test/*.c))
+meters   := $(call bins,$(wildcard test/bench/*.c))
 
 all: $(programs)
 
@@ -44,12 +51,27 @@ $(BIN)/mdclient2: $(BIN)/obj/mdcliapi2.o
 $(BIN)/mmiecho: $(BIN)/obj/mdcliapi.o
 $(BIN)/bstarsrv2 $(BIN)/bstarapp: $(BIN)/obj/bstar.o
 $(BIN)/flclient3 $(BIN)/flecho: $(BIN)/obj/flcliapi.o
+$(BIN)/clonesrv1 $(BIN)/clonecli1: $(BIN)/obj/kvsimple.o $(BIN)/obj/kvmap.o
+$(BIN)/clonesrv2 $(BIN)/clonecli2 $(BIN)/clonesrv3 $(BIN)/clonecli3 \
+$(BIN)/clonesrv4 $(BIN)/clonecli4: $(BIN)/obj/kvsimple.o \
+                $(BIN)/obj/kvmap.o $(BIN)/obj/snapshots.o
+$(BIN)/clonesrv5 $(BIN)/clonecli5: $(BIN)/obj/kvmsg.o $(BIN)/obj/kvmap.o \
+                $(BIN)/obj/hugz.o $(BIN)/obj/snapshots.o
+$(BIN)/clonesrv6: $(BIN)/obj/kvmsg.o $(BIN)/obj/kvmap.o $(BIN)/obj/hugz.o \
+                $(BIN)/obj/snapshots.o $(BIN)/obj/pending.o $(BIN)/obj/replica.o \
+                $(BIN)/obj/bstar.o
+$(BIN)/kvtest: $(BIN)/obj/kvsimple.o $(BIN)/obj/kvmsg.o $(BIN)/obj/kvmap.o \
+                $(BIN)/obj/pending.o
+$(BIN)/clonecli6 $(BIN)/cloneapp: $(BIN)/obj/clone.o $(BIN)/obj/kvmsg.o \
+                $(BIN)/obj/kvmap.o $(BIN)/obj/hugz.o $(BIN)/obj/replica.o
+$(BIN)/udpping2: $(BIN)/obj/udplib.o
+$(BIN)/udpping3: $(BIN)/obj/interface.o $(BIN)/obj/udplib.o
 
 $(BIN)/%: $(BIN)/obj/%.o
 	@echo '  LD  $(@F)'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
-vpath %.c $(chapters) test
+vpath %.c $(chapters) test test/bench
 $(BIN)/obj/%.o: %.c Makefile | $(BIN)/obj/libzmq
 	@echo '  CC  $(@F)'
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
@@ -64,13 +86,21 @@ $(BIN)/obj/libzmq: | $(filter deps,$(MAKECMDGOALS))
 .SECONDEXPANSION:
 short := $(foreach c,$(chapters),$(firstword $(subst -, ,$c)))
 $(short): %: $$(call bins,$$(wildcard $$*-*/*.c))
-$(notdir $(programs) $(tools)): %: $(BIN)/%
+$(notdir $(programs) $(tools) $(meters)): %: $(BIN)/%
 
 test check: all $(tools)
 	BIN=$(BIN) prove $(PROVE) --comments -j$(JOBS) -e bats $(T)
 
 hammer:
 	HAMMER=1 $(MAKE) test
+
+bench: all $(tools) $(meters)
+	@BIN=$(BIN) test/bench/bench $(C)
+
+plot: all $(tools) $(meters)
+	@BIN=$(BIN) test/bench/faults
+	@awk -f test/bench/faults.awk $(BIN)/faults.tsv >test/bench/faults.svg
+	@LC_ALL=C awk -v text=1 -f test/bench/faults.awk $(BIN)/faults.tsv
 
 demo: demo-lbbroker
 demo-%: all $(tools)
@@ -84,18 +114,21 @@ tsan: SAN = thread
 tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/test/tsan.supp
 asan tsan: export STOP_MS = 8000
 asan tsan: export WAIT_S = 60
-asan tsan: T = $(filter-out test/tree.bats,$(sort $(wildcard test/*.bats)))
+asan tsan: export SLACK_MS = 10000
+asan tsan: T = $(filter-out test/tree.bats,$(all_tests))
 asan tsan: | $(filter deps,$(MAKECMDGOALS))
 	$(MAKE) test BIN=bin-$@ T='$(T)' \
 	CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN)'
 
 lint: | $(filter deps-lint,$(MAKECMDGOALS))
 	$(MAKE) all tools BIN=bin-lint/$(CC) CFLAGS='-O2 -Werror'
-	clang-format --dry-run -Werror $(wildcard common/*.h ch?-*/*.[ch] test/*.c)
-	shellcheck -S warning -x test/demo test/copy test/*.bash .ci/run
+	clang-format --dry-run -Werror \
+	  $(wildcard common/*.h ch?-*/*.[ch] test/*.c test/preload/*.c test/bench/*.[ch])
+	shellcheck -S warning -x test/demo test/copy test/*.bash .ci/run \
+	  test/bench/bench test/bench/faults test/bench/stamp test/bench/*.bash
 	shellcheck -S warning -x -s bats test/*.bats
 
-tools: $(tools)
+tools: $(tools) $(meters)
 
 deps-lint: | $(filter deps,$(MAKECMDGOALS))
 	@$(MAKE) -s deps APT='clang clang-format shellcheck'
@@ -136,4 +169,4 @@ help:
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all test check hammer demo demos asan tsan lint tools copy deps deps-lint clean \
-        help $(short) $(notdir $(programs) $(tools))
+        help bench plot $(short) $(notdir $(programs) $(tools) $(meters))

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: 0BSD */
+/* flow.c - a source that writes as fast as it can, and a sink that counts.
+ *
+ *     source (this) ---> cache, server or proxy ---> sink (this)
+ *
+ * Two processes on plain sockets (zmtp.h); each may be left out, as "-". It
+ * prints what the sink got: messages per second.
+ */
+#include "zmtp.h"
+
+#include <limits.h>
+#include <sys/wait.h>
+
+static const char usage[] =
+    "flow [-n COUNT] [-t MS] [-z BYTES] SOURCE TYPE MESSAGE SINK TYPE HELLO\n"
+    "Lets messages flow through a program.\n"
+    "  -n COUNT  messages to send or to wait for, 0: for a time (0)\n"
+    "  -t MS     time to measure (500)\n"
+    "  -z BYTES  size of the last frame (10)\n"
+    "  SOURCE    connect the source\n"
+    "  TYPE      of its socket\n"
+    "  MESSAGE   frames, | in between; # is a number, @ eight zero bytes\n"
+    "  SINK      connect the sink\n"
+    "  TYPE      of its socket\n"
+    "  HELLO     what it says first, as a subscription\n"
+    "Peers: none, for make bench\n";
+
+enum { BLOCK = 1000, WARM_UP_MS = 150 };
+
+static char block[BLOCK * 2048], input[1 << 20];
+
+/* Numbers from 0 to count, or round and round. */
+static void pour(int fd, long count)
+{
+    long n = 0;
+
+    for (size_t size; count == 0 || n < count; zmtp_write(fd, block, size))
+        for (size = 0; size < sizeof block / 2 && (count == 0 || n < count);
+             n++)
+            size += zmtp_encode(block + size, zg_value[2], n % 1000000,
+                                (size_t) zg_number('z'));
+}
+
+/* Count whole messages, and step over what is long. */
+static long drain(int fd, long count, int64_t until)
+{
+    static size_t used;
+    static uint64_t skip; /* bytes of a frame that are yet to come */
+    static bool more;
+    long whole = 0;
+
+    while (whole < count && zg_now() < until) {
+        ssize_t got = read(fd, input + used, sizeof input - used);
+        if (got <= 0)
+            break;
+        char *at = input, *end = input + used + got;
+        for (size_t size;;) {
+            uint64_t here = (uint64_t) (end - at);
+            at += skip < here ? skip : here;
+            skip -= skip < here ? skip : here;
+            const char *body = skip > 0 ? NULL : zmtp_frame(at, end, &size);
+            if (body == NULL)
+                break;
+            more = *at & (ZMTP_MORE | ZMTP_COMMAND);
+            whole += !more;
+            at = (char *) body;
+            skip = size;
+        }
+        used = (size_t) (end - at);
+        memmove(input, at, used);
+    }
+    return whole;
+}
+
+static void measure(int fd, long count)
+{
+    struct timeval patience = { .tv_sec = 3 };
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (count == 0)
+        drain(fd, LONG_MAX, zg_now() + WARM_UP_MS);
+    double began = zmtp_now();
+    long got = drain(fd, count > 0 ? count : LONG_MAX,
+                     zg_now() + (count > 0 ? 30000 : zg_number('t')));
+    printf("%.1f\n", (double) got / (zmtp_now() - began));
+}
+
+int main(int argc, char *argv[])
+{
+    char hello[300];
+    zg_args(argc, argv, usage);
+    if (zg_value[5] == NULL)
+        zg_misused();
+    bool from = strcmp(zg_value[0], "-") != 0;
+    bool to = strcmp(zg_value[3], "-") != 0;
+    long count = zg_number('n');
+    int sink = to ? zmtp_connect(zg_value[3], zg_value[4]) : -1;
+    int source = from ? zmtp_connect(zg_value[0], zg_value[1]) : -1;
+    pid_t child = -1;
+
+    signal(SIGPIPE, SIG_IGN);
+    if (to)
+        zmtp_write(sink, hello, zmtp_encode(hello, zg_value[5], 0, 0));
+    if (from && to)
+        usleep(50000); /* for the subscription to get there */
+    if (from && (!to || (child = fork()) == 0)) {
+        pour(source, count);
+        usleep(200000);
+        _exit(EXIT_SUCCESS);
+    }
+    measure(sink, count);
+    if (child > 0) {
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    return EXIT_SUCCESS;
+}
