@@ -26,6 +26,14 @@ each_program() {
       cd "$name"
       pid_of=()
       trap 'teardown >logs 2>&1' EXIT
+      seq 100000 >testdata        # for those that send a file
+      # Who speaks to a whole network gets one of its own.
+      if "$name" -h | grep -qE '^  (BROADCAST|INTERFACE) '; then
+        hosts alone
+        on alone ip route add default dev eth0
+        # shellcheck disable=SC2034 # it is for start
+        via=("${in_switch[@]/${host_pid[switch]}/${host_pid[alone]}}")
+      fi
       "$1" "$name"
       : >passed
     ) >"$name/check.out" 2>&1 3>&- &
@@ -215,7 +223,9 @@ with_places() { # NAME ARRAY
 
 drop_all() {
   local name
-  for name in "${!pid_of[@]}"; do kill9 "$name" 2>/dev/null || :; done
+  for name in "${!pid_of[@]}"; do
+    if [[ $name != namespace-* ]]; then kill9 "$name" 2>/dev/null || :; fi
+  done
   rm -f ./*.log
 }
 

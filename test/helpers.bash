@@ -41,6 +41,12 @@ moment() {
   sleep "$(printf '0.%03d' $((RANDOM % $1)))"
 }
 
+# elapse SECONDS - so long a fault lasts, or nothing may happen. It is no way to
+# wait for a program.
+elapse() {
+  sleep "$1"
+}
+
 close_descriptors() {
   # Bats waits for every process that holds one of its descriptors.
   for fd in /dev/fd/*; do
