@@ -7,18 +7,14 @@
  *
  * A service has a line of requests and one of workers; when both have a head,
  * these go off together. The rest is about what vanishes:
- *   - A connection: the next message to that worker fails, and there is one
- *     every interval, a HEARTBEAT if nothing else.
- *   - A frozen process, a cable: libzmq closes the connection, by heartbeats
- *     that need no help of the application. So a worker may work for as long
- *     as it likes; only one that waits has to heartbeat itself.
+ *   - A worker that is killed: libzmq tells that its connection closed.
+ *   - One that is frozen or cut off: heartbeats of libzmq's own close the
+ *     connection. One may work as long as it likes; who waits has to heartbeat.
  *   - What a lost worker worked on is first in line for the next one.
  *   - Requests nobody takes expire; services with neither are forgotten.
  *
  * Build: cc -Icommon ch4-reliability/mdbroker.c -o mdbroker -lzmq -lpthread
- *
  * Try it: see mdclient.c.
- *
  * Guide: chapter 4, "Service-Oriented Reliable Queuing (Majordomo Pattern)".
  */
 #include "mdp.h"
@@ -69,11 +65,10 @@ struct service {
 
 static struct table workers[CHAINS], services[CHAINS];
 static struct workers all = TAILQ_HEAD_INITIALIZER(all); /* by time sent */
-static struct requests arrivals =
-    TAILQ_HEAD_INITIALIZER(arrivals);            /* untried */
-static int64_t now, interval, silence, patience; /* ms */
+static struct requests arrivals = TAILQ_HEAD_INITIALIZER(arrivals); /* new */
+static int64_t now, interval, silence, patience;                    /* ms */
 static int requests;
-static void *router;
+static void *router, *monitor;
 
 static void say(FILE *to, struct service *service, const char *what)
 {
@@ -85,8 +80,7 @@ static void say(FILE *to, struct service *service, const char *what)
 /* Send or drop: a peer that does not read must not make the others wait. */
 static int post(zg_msg *msg)
 {
-    if (zg_value['v'] != NULL)
-        mdp_show("sent", msg);
+    mdp_show(zg_value['v'] != NULL, "sent", msg);
     int error = zg_send(msg, router, ZMQ_DONTWAIT) ? 0 : errno;
     if (error != 0)
         fprintf(stderr, "W: not sent: %s\n", zmq_strerror(error));
@@ -170,20 +164,22 @@ static struct service *service_of(zmq_msg_t *name)
     return service;
 }
 
-/* [client][][MDPC01][mmi.service][name]: has it a worker, waiting or busy? What
- * is sent to one that is gone fails; not to be full, ask it once in 10 ms. */
+/* To be called when all that has come is read: a REPLY may be the last word. */
+static void bury_the_dead(void)
+{
+    struct worker *worker;
+    while ((worker = next_closed(monitor)) != NULL)
+        dispatch(strike_off(worker, "a worker is gone"));
+}
+
+/* [client][][MDPC01][mmi.service][name]: has it a worker, waiting or busy? */
 static void manage(zg_msg *msg)
 {
     struct service *service = look_up(services, &msg->frame[4], 0);
-    struct worker *worker = NULL;
-    while (service && (worker = TAILQ_LAST(&service->workers, workers))
-           && now >= worker->sent + 10 && !tell(worker, MDPW_HEARTBEAT, NULL))
-        strike_off(worker, "a worker is gone");
-    if (service)
-        dispatch(service);
-    const char *status = worker ? "200" : "404";
+    bool known = zg_is(msg, 3, "mmi.service");
+    bool served = service && TAILQ_FIRST(&service->workers);
     mdp_cut(msg, 4);
-    mdp_add(msg, zg_is(msg, 3, "mmi.service") ? status : "501");
+    mdp_add(msg, !known ? "501" : served ? "200" : "404");
     post(msg);
 }
 
@@ -225,10 +221,12 @@ static void set_free(struct worker *worker)
     dispatch(worker->service);
 }
 
-/* [worker][][MDPW01][READY][service] */
+/* [worker][][MDPW01][READY][service]. Who had its descriptor is dead. */
 static void sign_on(zg_msg *msg)
 {
+    bury_the_dead();
     struct worker *worker = look_up(workers, &msg->frame[0], sizeof *worker);
+    came_by(&worker->item, &msg->frame[4]);
     worker->service = service_of(&msg->frame[4]);
     worker->sent = now;
     TAILQ_INSERT_TAIL(&all, worker, all);
@@ -236,8 +234,7 @@ static void sign_on(zg_msg *msg)
     set_free(worker);
 }
 
-/* [worker][][MDPW01][REPLY][client][][body...]: the client gets its envelope
- * back, with this body. */
+/* [worker][][MDPW01][REPLY][client][][body...] */
 static void reply(struct worker *worker, zg_msg *msg)
 {
     struct request *request = worker->request;
@@ -309,39 +306,43 @@ static void say_goodbye(void)
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    interval = zg_number('i');
+    if ((interval = zg_number('i')) == 0)
+        zg_misused();
     silence = interval * zg_number('l');
     patience = zg_number('e');
-    if (interval == 0)
-        zg_misused();
-
     void *ctx = zg_start(), *stop = zg_socket(ctx, ZMQ_PAIR);
     void *net = zmq_ctx_new(); /* of its own, for the goodbyes after a stop */
     zg_msg msg = { 0 };
-
+    int n;
+    /* A PING has a timer, and libzmq looks for one among all of a thread. */
+    zmq_ctx_set(net, ZMQ_IO_THREADS, 2);
     router = zg_socket(net, ZMQ_ROUTER);
     zg_set(router, ZMQ_ROUTER_MANDATORY, 1);
     zg_set(router, ZMQ_SNDHWM, SEND_HWM);
     zg_set(router, ZMQ_HEARTBEAT_IVL, (int) (interval + 1) / 2);
     zg_set(router, ZMQ_HEARTBEAT_TIMEOUT, (int) interval * 2);
+    monitor = watch_connections(net, router);
     zg_bind(router, "broker", zg_value[0]);
     zmq_pollitem_t items[] = { { router, 0, ZMQ_POLLIN, 0 },
+                               { monitor, 0, ZMQ_POLLIN, 0 },
                                { stop, 0, ZMQ_POLLERR, 0 } };
-    while (zg_poll(items, 2, now + (interval + 3) / 4) != -1) {
+    while (zg_poll(items, 3, now + (interval + 3) / 4) != -1) {
         now = zg_now();
-        for (int i = 0; i < 100 && zg_recv(&msg, router, ZMQ_DONTWAIT); i++) {
-            if (zg_value['v'] != NULL)
-                mdp_show("received", &msg);
+        for (n = 0; n < 100 && zg_recv(&msg, router, ZMQ_DONTWAIT); n++) {
+            mdp_show(zg_value['v'] != NULL, "received", &msg);
             if (mdp_is_client(&msg, 1))
                 from_client(&msg);
             else
                 from_worker(&msg);
         }
+        if (n < 100)
+            bury_the_dead();
         watch();
     }
     zg_clear(&msg);
     say_goodbye();
     zmq_close(router);
+    zmq_close(monitor);
     zmq_ctx_term(net);
     zmq_close(stop);
     zg_stop(ctx);

@@ -35,8 +35,7 @@ static void say(mdcli *self, const char *service, zg_msg *body)
         zmq_msg_init(&request.frame[request.count]);
         zmq_msg_copy(&request.frame[request.count++], &body->frame[i]);
     }
-    if (self->verbose)
-        mdp_show("request", &request);
+    mdp_show(self->verbose, "request", &request);
     zg_send(&request, self->socket, ZMQ_DONTWAIT);
     zg_clear(&request);
 }
@@ -64,8 +63,7 @@ static int ask(mdcli *self, const char *service, zg_msg *body)
     while ((rc = zg_poll(&item, 1, until)) > 0) {
         if (!zg_recv(&reply, self->socket, ZMQ_DONTWAIT))
             continue;
-        if (self->verbose)
-            mdp_show("reply", &reply);
+        mdp_show(self->verbose, "reply", &reply);
         if (reply.count >= 3 && zg_is(&reply, 0, MDPC_CLIENT)
             && zg_is(&reply, 1, service)) {
             open_reply(&reply, body);

@@ -30,8 +30,7 @@ bool mdcli2_send(mdcli2 *self, const char *service, zg_msg *body)
     mdp_add(&request, MDPC_CLIENT);
     mdp_add(&request, service);
     mdp_copy(&request, body->frame, body->count);
-    if (self->verbose)
-        mdp_show("request:", &request);
+    mdp_show(self->verbose, "request:", &request);
     bool sent = zg_send(&request, self->socket, ZMQ_DONTWAIT);
     zg_clear(sent ? body : &request);
     return sent;
@@ -45,8 +44,7 @@ bool mdcli2_recv(mdcli2 *self, zg_msg *reply)
 
     do {
         while (zg_recv(reply, self->socket, ZMQ_DONTWAIT)) {
-            if (self->verbose)
-                mdp_show("reply:", reply);
+            mdp_show(self->verbose, "reply:", reply);
             if (reply->count > 3 && zg_is(reply, 0, "")
                 && zg_is(reply, 1, MDPC_CLIENT)) {
                 zg_pop(reply);

@@ -106,8 +106,10 @@ static inline void mdp_cut(zg_msg *msg, int count)
 }
 
 /* For -v: a message, its frames as text or, where they are none, in hex. */
-static inline void mdp_show(const char *what, zg_msg *msg)
+static inline void mdp_show(bool verbose, const char *what, zg_msg *msg)
 {
+    if (!verbose)
+        return;
     printf("I: %s", what);
     for (int i = 0; i < msg->count; i++) {
         const unsigned char *byte = zmq_msg_data(&msg->frame[i]);

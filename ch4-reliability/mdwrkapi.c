@@ -6,7 +6,7 @@
  * a new socket, but not more often than every 2.5 s.
  *
  * When the program is to stop, its context stops all that goes through it. The
- * goodbye has to get through even so: our socket has a context of its own.
+ * goodbye has to get through even so: our socket has another context.
  *
  * Guide: chapter 4, "Service-Oriented Reliable Queuing (Majordomo Pattern)".
  */
@@ -17,7 +17,6 @@
 mdwrk mdwrk_new(void *ctx, const char *broker, const char *service)
 {
     return (mdwrk){ .stop = zg_socket(ctx, ZMQ_PAIR),
-                    .net = zmq_ctx_new(),
                     .broker = broker,
                     .service = service,
                     .heartbeat = 2500,
@@ -31,21 +30,19 @@ static void tell(mdwrk *self, const char *command, zg_msg *msg)
     zg_insert(msg, 0, command, 1);
     zg_insert(msg, 0, MDPW_WORKER, 6);
     zg_insert(msg, 0, "", 0);
-    if (self->verbose)
-        mdp_show("to broker:", msg);
+    mdp_show(self->verbose, "to broker:", msg);
     if (!zg_send(msg, self->socket, ZMQ_DONTWAIT))
         fprintf(stderr, "W: cannot send: %s\n", zmq_strerror(errno));
     zg_clear(msg);
     self->sent = zg_now();
 }
 
-static bool sign_on(mdwrk *self)
+static void sign_on(mdwrk *self)
 {
-    int64_t pause = self->ready + self->reconnect - zg_now();
     zg_msg msg = { 0 };
 
-    if (pause > 0 && !zg_sleep(self->stop, pause))
-        return false;
+    if (self->net == NULL)
+        self->net = self->own = zmq_ctx_new();
     self->socket = zg_socket(self->net, ZMQ_DEALER);
     /* Heartbeats pile up while we work; a full socket would be a dead one. */
     zg_set(self->socket, ZMQ_RCVHWM, 10000);
@@ -53,7 +50,6 @@ static bool sign_on(mdwrk *self)
     zg_insert(&msg, 0, self->service, strlen(self->service));
     tell(self, MDPW_READY, &msg);
     self->ready = self->heard = self->sent;
-    return true;
 }
 
 static void sign_off(mdwrk *self, const char *why)
@@ -65,7 +61,7 @@ static void sign_off(mdwrk *self, const char *why)
 }
 
 /* The reply belongs to the client that asked. */
-static void send_reply(mdwrk *self, zg_msg *body)
+void mdwrk_reply(mdwrk *self, zg_msg *body)
 {
     zmq_msg_t *client = &self->client.frame[0];
 
@@ -80,8 +76,7 @@ static bool accept(mdwrk *self, zg_msg *msg)
 {
     bool ours = zg_is(msg, 0, "") && zg_is(msg, 1, MDPW_WORKER);
 
-    if (self->verbose)
-        mdp_show("from broker:", msg);
+    mdp_show(self->verbose, "from broker:", msg);
     self->heard = zg_now();
     if (ours && zg_is(msg, 2, MDPW_REQUEST) && msg->count > 5
         && zg_is(msg, 4, "")) {
@@ -98,37 +93,63 @@ static bool accept(mdwrk *self, zg_msg *msg)
     return false;
 }
 
-/* What is due without a message: to give the broker up, or to heartbeat. */
+/* When something is due without a message: to sign on, or to heartbeat. */
+static int64_t due(mdwrk *self)
+{
+    return self->socket == NULL ? self->ready + self->reconnect
+                                : self->sent + self->heartbeat;
+}
+
 static void watch(mdwrk *self)
 {
     int64_t now = zg_now();
     zg_msg none = { 0 };
 
-    if (now >= self->heard + self->liveness * self->heartbeat)
+    if (self->socket == NULL && now >= due(self))
+        sign_on(self);
+    else if (self->socket == NULL)
+        return;
+    else if (now >= self->heard + self->liveness * self->heartbeat)
         sign_off(self, "is silent");
-    else if (now >= self->sent + self->heartbeat)
+    else if (now >= due(self))
         tell(self, MDPW_HEARTBEAT, &none);
+}
+
+bool mdwrk_take(mdwrk *self, zg_msg *body)
+{
+    while (self->socket != NULL && zg_recv(body, self->socket, ZMQ_DONTWAIT))
+        if (accept(self, body))
+            return true;
+    watch(self);
+    return false;
+}
+
+bool mdwrk_wait(mdwrk *workers, int n)
+{
+    zmq_pollitem_t items[1 + MDWRK_MANY];
+    int64_t until = ZG_FOREVER;
+    int used = 0;
+
+    /* Nothing ever comes from there, but the end of the program. */
+    items[used++] = (zmq_pollitem_t){ workers->stop, 0, ZMQ_POLLERR, 0 };
+    for (int i = 0; i < n; i++) {
+        if (workers[i].socket != NULL)
+            items[used++] =
+                (zmq_pollitem_t){ workers[i].socket, 0, ZMQ_POLLIN, 0 };
+        if (due(&workers[i]) < until)
+            until = due(&workers[i]);
+    }
+    return zg_poll(items, used, until) != -1;
 }
 
 bool mdwrk_recv(mdwrk *self, zg_msg *body)
 {
     if (self->client.count > 0)
-        send_reply(self, body);
-    while (self->socket != NULL || sign_on(self)) {
-        zmq_pollitem_t items[] = {
-            { self->socket, 0, ZMQ_POLLIN, 0 },
-            { self->stop, 0, ZMQ_POLLERR, 0 }, /* never, but in a stop */
-        };
-        if (zg_poll(items, 2, self->sent + self->heartbeat) == -1)
-            break;
-        while (self->socket != NULL
-               && zg_recv(body, self->socket, ZMQ_DONTWAIT))
-            if (accept(self, body))
-                return true;
-        if (self->socket != NULL)
-            watch(self);
-    }
-    return false;
+        mdwrk_reply(self, body);
+    while (!mdwrk_take(self, body))
+        if (!mdwrk_wait(self, 1))
+            return false;
+    return true;
 }
 
 void mdwrk_destroy(mdwrk *self)
@@ -141,5 +162,6 @@ void mdwrk_destroy(mdwrk *self)
     }
     zg_clear(&self->client);
     zmq_close(self->stop);
-    zmq_ctx_term(self->net);
+    if (self->own != NULL)
+        zmq_ctx_term(self->own);
 }
