@@ -9,9 +9,11 @@
  * What was answered with 200 is on the disk, its name too. The folder is the
  * queue: a request waits as long as there is a UUID.req without a UUID.rep.
  *
- * Many threads take requests, because Majordomo gives a worker one at a time;
- * one thread writes them all, many with one sync (tspstore.c); the main thread
- * brings them to their services (tspdispatch.c).
+ * Majordomo gives a worker one request at a time, so Titanic is many workers. A
+ * thread plays a lot of them: what has come while the disk was busy it stores
+ * together (tspstore.c). Another thread stores meanwhile, as a disk takes time
+ * that the processor does not. The main thread brings the requests to their
+ * services (tspdispatch.c).
  *
  * Build: cc -Icommon ch4-reliability/titanic.c ch4-reliability/mdwrkapi.c \
  *            ch4-reliability/tspstore.c ch4-reliability/tspdispatch.c \
@@ -32,121 +34,185 @@ static const char usage[] =
     "  -d DIR    where (.titanic)\n"
     "  -t MS     a request without a reply is sent again after (60000)\n"
     "  -i MS     heartbeat interval, as the broker's (2500)\n"
-    "  -w N      requests that it takes at once (100)\n"
+    "  -w N      requests that it takes at once, 2 to 200 (100)\n"
     "  ENDPOINT  connect to mdbroker (tcp://localhost:5555)\n"
     "Peers: mdbroker ENDPOINT, mdworker ENDPOINT, ticlient ENDPOINT\n";
 
-enum { MAX_WORKERS = 300 };
+enum { THREADS = 4 };
 
-static void *ctx;
+/* What a thread does. */
+struct job {
+    const char *service;
+    void (*begin)(tsp_order *);
+    int workers;
+};
+
+static void *ctx, *net; /* net: for all workers */
 static long interval;
 
-static bool answer(zg_msg *msg, const char *status)
+static void answer(tsp_order *order, const char *status)
 {
-    mdp_cut(msg, 0);
-    mdp_add(msg, status);
-    return true;
+    mdp_cut(&order->msg, 0);
+    mdp_add(&order->msg, status);
 }
 
 /* titanic.request: [service][body...] becomes [200][uuid]. */
-static bool on_request(void *writer, zg_msg *msg)
+static void on_request(tsp_order *order)
 {
-    if (msg->count < 2 || !mdp_is_name(&msg->frame[0]))
-        return answer(msg, "400");
-    if (!tspstore_request(writer, msg))
-        return false;
-    return zg_is(msg, 0, "200") || answer(msg, "500");
+    if (order->msg.count > 1 && mdp_is_name(&order->msg.frame[0]))
+        order->what = TSP_REQUEST;
+    else
+        answer(order, "400");
+}
+
+static bool has_uuid(tsp_order *order)
+{
+    bool good = order->msg.count == 1 && tspstore_is_uuid(&order->msg.frame[0]);
+
+    if (good)
+        memcpy(order->uuid, zmq_msg_data(&order->msg.frame[0]), TSP_UUID);
+    else
+        answer(order, "400");
+    return good;
 }
 
 /* titanic.reply: [uuid] becomes [200][body...], or [300] not yet, or [400]. */
-static bool on_reply(void *writer, zg_msg *msg)
+static void on_reply(tsp_order *order)
 {
-    char uuid[TSP_UUID + 1] = "";
+    static const char *const status[] = { "500", "400", "200", "300" };
+    int found;
 
-    (void) writer;
-    if (msg->count != 1 || !tspstore_is_uuid(&msg->frame[0]))
-        return answer(msg, "400");
-    memcpy(uuid, zmq_msg_data(&msg->frame[0]), TSP_UUID);
-    switch (tspstore_read_reply(uuid, msg)) {
-    case 0:
-        return answer(msg, "400");
-    case 1:
-        zg_insert(msg, 0, "200", 3);
-        return true;
-    case 2:
-        return answer(msg, "300");
-    default:
-        return answer(msg, "500");
-    }
+    if (!has_uuid(order))
+        return;
+    found = tspstore_read_reply(order->uuid, &order->msg);
+    zg_insert(&order->msg, 0, status[found + 1], 3);
 }
 
 /* titanic.close: [uuid] becomes [200]. */
-static bool on_close(void *writer, zg_msg *msg)
+static void on_close(tsp_order *order)
 {
-    if (msg->count != 1 || !tspstore_is_uuid(&msg->frame[0]))
-        return answer(msg, "400");
-    if (!tspstore_delete(writer, msg))
-        return false;
-    return answer(msg, zg_is(msg, 0, "200") ? "200" : "500");
+    if (has_uuid(order))
+        order->what = TSP_DELETE;
 }
 
-static void serve(const char *service, bool (*on)(void *, zg_msg *))
+/* To the dispatcher: [uuid][service] */
+static bool tell(void *news, const char *uuid, zmq_msg_t *service)
 {
-    mdwrk worker = mdwrk_new(ctx, zg_value[0], service);
-    void *writer = tspstore_connect(ctx, ZMQ_REQ);
+    return zmq_send(news, uuid, TSP_UUID, ZMQ_SNDMORE) != -1
+           && zmq_send(news, zmq_msg_data(service), zmq_msg_size(service), 0)
+                  != -1;
+}
+
+/* Of an order that was for the store, the answer is still to be made. */
+static void finish(tsp_order *order, void *news)
+{
+    bool stored = order->what == TSP_REQUEST && !order->failed;
+
+    if (stored)
+        tell(news, order->uuid, &order->msg.frame[0]);
+    if (order->what != TSP_NOTHING)
+        answer(order, order->failed ? "500" : "200");
+    if (stored)
+        mdp_add(&order->msg, order->uuid);
+}
+
+static void *news_to_dispatcher(void)
+{
+    void *news = zg_socket(ctx, ZMQ_PUSH);
+
+    zg_set(news, ZMQ_SNDHWM, 0);
+    zg_must(zmq_connect(news, "inproc://news"));
+    return news;
+}
+
+/* Take the requests that are there, store all, answer all. */
+static void serve(struct job *job, mdwrk *workers, tsp_order *orders)
+{
+    void *news = news_to_dispatcher();
+    mdwrk *who[MDWRK_MANY];
+
+    do {
+        int n = 0;
+        for (int i = 0; i < job->workers; i++)
+            if (mdwrk_take(&workers[i], &orders[n].msg)) {
+                orders[n].what = TSP_NOTHING;
+                job->begin(&orders[n]);
+                who[n++] = &workers[i];
+            }
+        tspstore_carry_out(orders, n);
+        for (int i = 0; i < n; i++) {
+            finish(&orders[i], news);
+            mdwrk_reply(who[i], &orders[i].msg);
+        }
+    } while (mdwrk_wait(workers, job->workers));
+    zmq_close(news);
+}
+
+static void *run(void *arg)
+{
+    struct job *job = arg;
+    mdwrk *workers = calloc((size_t) job->workers, sizeof *workers);
+    tsp_order *orders = calloc((size_t) job->workers, sizeof *orders);
+
+    if (workers == NULL || orders == NULL)
+        zg_die("calloc");
+    for (int i = 0; i < job->workers; i++) {
+        workers[i] = mdwrk_new(ctx, zg_value[0], job->service);
+        workers[i].heartbeat = workers[i].reconnect = interval;
+        workers[i].net = net;
+    }
+    serve(job, workers, orders);
+    for (int i = 0; i < job->workers; i++)
+        mdwrk_destroy(&workers[i]);
+    free(workers);
+    free(orders);
+    return arg;
+}
+
+/* What an earlier titanic has left undone. */
+static void look_through(void)
+{
+    void *news = news_to_dispatcher();
+    char uuid[64];
     zg_msg msg = { 0 };
 
-    worker.heartbeat = worker.reconnect = interval;
-    while (mdwrk_recv(&worker, &msg) && on(writer, &msg))
+    while (tspstore_waiting(uuid, &msg) && tell(news, uuid, &msg.frame[0]))
         continue;
     zg_clear(&msg);
-    zmq_close(writer);
-    mdwrk_destroy(&worker);
-}
-
-static void *serve_request(void *arg)
-{
-    serve("titanic.request", on_request);
-    return arg;
-}
-
-static void *serve_reply(void *arg)
-{
-    serve("titanic.reply", on_reply);
-    return arg;
-}
-
-static void *serve_close(void *arg)
-{
-    serve("titanic.close", on_close);
-    return arg;
+    zmq_close(news);
 }
 
 int main(int argc, char *argv[])
 {
-    pthread_t threads[MAX_WORKERS + 6];
+    pthread_t threads[THREADS];
 
     zg_args(argc, argv, usage);
     int workers = (int) zg_number('w');
     long patience = zg_number('t');
     interval = zg_number('i');
-    if (workers < 1 || workers > MAX_WORKERS || interval == 0)
+    if (workers < 2 || workers > 2 * MDWRK_MANY || interval == 0)
         zg_misused();
     ctx = zg_start();
+    net = zmq_ctx_new();
     void *news = zg_socket(ctx, ZMQ_PULL);
     zg_set(news, ZMQ_RCVHWM, 0);
     zg_must(zmq_bind(news, "inproc://news"));
-    tspstore_open(ctx, zg_value['d']);
+    tspstore_open(zg_value['d']);
+    look_through();
     printf("I: titanic stores in %s\n", zg_value['d']);
-    for (int i = 0; i < workers + 6; i++)
-        threads[i] = zg_thread(i < workers       ? serve_request
-                               : i < workers + 4 ? serve_reply
-                                                 : serve_close,
-                               NULL);
+    struct job jobs[THREADS] = {
+        { "titanic.request", on_request, workers / 2 },
+        { "titanic.request", on_request, workers - workers / 2 },
+        { "titanic.reply", on_reply, 4 },
+        { "titanic.close", on_close, 2 },
+    };
+    for (int i = 0; i < THREADS; i++)
+        threads[i] = zg_thread(run, &jobs[i]);
     tspdispatch(ctx, zg_value[0], patience, news);
-    for (int i = 0; i < workers + 6; i++)
+    for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     zmq_close(news);
+    zmq_ctx_term(net);
     tspstore_close();
     zg_stop(ctx);
     return EXIT_SUCCESS;

@@ -22,7 +22,7 @@ enum {
     TICK_MS = 100,
 };
 
-/* A stored request: it waits, or it is in flight, or its reply is stored. */
+/* A stored request: it waits, or it is in flight. */
 struct job {
     TAILQ_ENTRY(job) link;
     struct service *service;
@@ -48,12 +48,16 @@ static struct flight {
 } flights[FLIGHTS];
 
 static const char *broker;
-static void *ctx, *store, *mmi, *monitor;
+static void *ctx, *mmi, *monitor;
 static long patience;
 static struct table services[CHAINS];
 static struct all all = TAILQ_HEAD_INITIALIZER(all);
 static struct all questions = TAILQ_HEAD_INITIALIZER(questions); /* in order */
-static struct jobs landed = TAILQ_HEAD_INITIALIZER(landed);      /* in order */
+
+/* Replies that have come, and of which jobs. */
+static tsp_order replies[FLIGHTS];
+static struct job *landed[FLIGHTS];
+static int arrived;
 
 static void *connect_to_broker(void)
 {
@@ -99,10 +103,12 @@ static bool take_off(struct flight *flight, struct job *job)
 {
     zg_msg msg = { 0 };
 
-    if (tspstore_read_request(job->uuid, &msg) != 1)
-        return false;
     if (flight->socket == NULL)
         flight->socket = connect_to_broker();
+    while (zg_recv(&msg, flight->socket, ZMQ_DONTWAIT))
+        zg_drop(&msg, "a service that answers twice");
+    if (tspstore_read_request(job->uuid, &msg) != 1)
+        return false;
     zg_insert(&msg, 0, MDPC_CLIENT, 6);
     zg_insert(&msg, 0, "", 0);
     zg_send(&msg, flight->socket, ZMQ_DONTWAIT);
@@ -197,41 +203,44 @@ static void hear_answer(zg_msg *msg)
     dispatch(service);
 }
 
-/* [][MDPC01][service][body...]: the body is the reply; it goes to the store. */
+/* [][MDPC01][service][body...]: the body is the reply. */
 static void land(struct flight *flight)
 {
-    zg_msg msg = { 0 };
+    zg_msg *msg = &replies[arrived].msg;
 
-    while (zg_recv(&msg, flight->socket, ZMQ_DONTWAIT)) {
-        if (flight->job == NULL || !mdp_is_client(&msg, 0) || msg.count < 4
-            || msg.count > 3 + TSP_FRAMES) {
-            zg_drop(&msg, "a service");
+    while (zg_recv(msg, flight->socket, ZMQ_DONTWAIT)) {
+        if (flight->job == NULL || !mdp_is_client(msg, 0) || msg->count < 4
+            || msg->count > 3 + TSP_FRAMES) {
+            zg_drop(msg, "a service");
             continue;
         }
         for (int i = 0; i < 3; i++)
-            zg_pop(&msg);
-        tspstore_reply(store, flight->job->uuid, &msg);
-        TAILQ_INSERT_TAIL(&landed, flight->job, link);
+            zg_pop(msg);
+        replies[arrived].what = TSP_REPLY;
+        memcpy(replies[arrived].uuid, flight->job->uuid, TSP_UUID);
+        landed[arrived++] = flight->job;
         flight->job = NULL;
+        return;
     }
-    zg_clear(&msg);
 }
 
-/* [][200][uuid]: the reply is stored, of the job that landed first. */
-static void hear_store(zg_msg *msg)
+/* All that have come are stored together. */
+static void store_replies(void)
 {
-    struct job *job = TAILQ_FIRST(&landed);
-    struct service *service = job->service;
-
-    TAILQ_REMOVE(&landed, job, link);
-    service->busy--;
-    if (zg_is(msg, 1, "200")) {
-        free(job);
-    } else { /* the disk is full, maybe: later, again */
-        TAILQ_INSERT_TAIL(&service->jobs, job, link);
-        service->present = 0;
+    tspstore_carry_out(replies, arrived);
+    while (arrived > 0) {
+        struct job *job = landed[--arrived];
+        struct service *service = job->service;
+        zg_clear(&replies[arrived].msg);
+        service->busy--;
+        if (!replies[arrived].failed) {
+            free(job);
+        } else { /* the disk is full, maybe: later, again */
+            TAILQ_INSERT_TAIL(&service->jobs, job, link);
+            service->present = 0;
+        }
+        dispatch(service);
     }
-    dispatch(service);
 }
 
 /* What is due: to give up, to ask, to go on, and to forget. */
@@ -259,8 +268,8 @@ static void watch(void)
 
 static void run(void *news)
 {
-    static zmq_pollitem_t items[4 + FLIGHTS];
-    static int flight_of[4 + FLIGHTS];
+    static zmq_pollitem_t items[3 + FLIGHTS];
+    static int flight_of[3 + FLIGHTS];
     int64_t tick = zg_now();
     zg_msg msg = { 0 };
     int n, ready = 0;
@@ -268,9 +277,8 @@ static void run(void *news)
     while (ready != -1) {
         items[0] = (zmq_pollitem_t){ news, 0, ZMQ_POLLIN, 0 };
         items[1] = (zmq_pollitem_t){ mmi, 0, ZMQ_POLLIN, 0 };
-        items[2] = (zmq_pollitem_t){ store, 0, ZMQ_POLLIN, 0 };
-        items[3] = (zmq_pollitem_t){ monitor, 0, ZMQ_POLLIN, 0 };
-        n = 4;
+        items[2] = (zmq_pollitem_t){ monitor, 0, ZMQ_POLLIN, 0 };
+        n = 3;
         for (int i = 0; i < FLIGHTS; i++)
             if (flights[i].job != NULL) {
                 flight_of[n] = i;
@@ -278,13 +286,12 @@ static void run(void *news)
                     (zmq_pollitem_t){ flights[i].socket, 0, ZMQ_POLLIN, 0 };
             }
         ready = zg_poll(items, n, tick);
-        for (int i = 4; i < n; i++)
+        for (int i = 3; i < n; i++)
             if (items[i].revents)
                 land(&flights[flight_of[i]]);
+        store_replies();
         for (int i = 0; i < 1000 && zg_recv(&msg, news, ZMQ_DONTWAIT); i++)
             add_job(&msg);
-        while (zg_recv(&msg, store, ZMQ_DONTWAIT))
-            hear_store(&msg);
         while (zg_recv(&msg, mmi, ZMQ_DONTWAIT))
             hear_answer(&msg);
         if (zg_recv(&msg, monitor, ZMQ_DONTWAIT))
@@ -307,10 +314,6 @@ static void clear_up(void)
         if (flights[i].socket != NULL)
             zmq_close(flights[i].socket);
     }
-    while ((job = TAILQ_FIRST(&landed)) != NULL) {
-        TAILQ_REMOVE(&landed, job, link);
-        free(job);
-    }
     while ((service = TAILQ_FIRST(&all)) != NULL) {
         while ((job = TAILQ_FIRST(&service->jobs)) != NULL) {
             TAILQ_REMOVE(&service->jobs, job, link);
@@ -321,7 +324,6 @@ static void clear_up(void)
     }
     zmq_close(mmi);
     zmq_close(monitor);
-    zmq_close(store);
 }
 
 void tspdispatch(void *context, const char *endpoint, long ms, void *news)
@@ -329,7 +331,6 @@ void tspdispatch(void *context, const char *endpoint, long ms, void *news)
     ctx = context;
     broker = endpoint;
     patience = ms;
-    store = tspstore_connect(ctx, ZMQ_DEALER);
     open_mmi();
     run(news);
     clear_up();

@@ -2,8 +2,6 @@
 /* tspdispatch.h - brings stored requests to their services, as often as needed.
  *
  *     PULL news ---> tspdispatch (this) <--- DEALER ---> ROUTER mdbroker
- *                       |
- *                       +--- DEALER ---> tspstore: the replies
  *
  * Guide: chapter 4, "Disconnected Reliability (Titanic Pattern)".
  */

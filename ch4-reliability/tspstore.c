@@ -15,20 +15,15 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
-enum { NAME = 48, BATCH = 200 };
+enum { NAME = 48 };
 
-/* A message to the writer, [who][][what][...], and what comes of it. */
-struct order {
-    zg_msg msg;
-    char uuid[TSP_UUID + 1];
-    const char *suffix; /* of the file to write; NULL: none */
-    bool failed;
-};
-
-static void *context, *front;
-static pthread_t writer_thread;
 static int dir;
+static DIR *list;
+
+/* Whether a request is there, and what follows from it, is one step. */
+static pthread_mutex_t names = PTHREAD_MUTEX_INITIALIZER;
 
 bool tspstore_is_uuid(zmq_msg_t *frame)
 {
@@ -47,22 +42,26 @@ static char *name_of(char *name, const char *uuid, const char *suffix)
     return name;
 }
 
-/* Write frames; errno tells why not. They are not on the disk yet. */
-static bool write_file(const char *name, zmq_msg_t *frame, int n)
+/* Write the frames of an order. They are not on the disk yet. */
+static bool write_file(const char *name, zg_msg *msg)
 {
+    unsigned char head[ZG_FRAMES][8];
+    struct iovec part[1 + 2 * ZG_FRAMES] = { { "TSP1", 4 } };
+    ssize_t total = 4, n = 1;
     int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
-    FILE *file = fd == -1 ? NULL : fdopen(fd, "w");
-    bool good = file != NULL && fwrite("TSP1", 4, 1, file) == 1;
 
-    for (; good && n > 0; n--, frame++) {
-        size_t size = zmq_msg_size(frame);
-        unsigned char head[8];
-        for (int i = 0; i < 8; i++)
-            head[i] = (unsigned char) ((uint64_t) size >> (56 - 8 * i));
-        good = fwrite(head, 8, 1, file) == 1
-               && fwrite(zmq_msg_data(frame), 1, size, file) == size;
+    for (int i = 0; i < msg->count; i++) {
+        size_t size = zmq_msg_size(&msg->frame[i]);
+        for (int j = 0; j < 8; j++)
+            head[i][j] = (unsigned char) ((uint64_t) size >> (56 - 8 * j));
+        part[n++] = (struct iovec){ head[i], 8 };
+        part[n++] = (struct iovec){ zmq_msg_data(&msg->frame[i]), size };
+        total += 8 + (ssize_t) size;
     }
-    return file != NULL && fclose(file) == 0 && good;
+    if (fd == -1)
+        return false;
+    bool good = writev(fd, part, (int) n) == total; /* a full disk takes less */
+    return close(fd) == 0 && good;
 }
 
 /* Read the frames of a file, up to that many, and append them to msg.
@@ -122,190 +121,118 @@ static bool exists(const char *uuid, const char *suffix)
     return faccessat(dir, name_of(name, uuid, suffix), F_OK, 0) == 0;
 }
 
-static void delete (const char *uuid, const char *suffix)
+static bool delete (const char *uuid, const char *suffix)
 {
     char name[NAME];
 
-    unlinkat(dir, name_of(name, uuid, suffix), 0);
+    return unlinkat(dir, name_of(name, uuid, suffix), 0) == 0
+           || errno == ENOENT;
 }
 
-/* [request][service][body...], [reply][uuid][body...] or [delete][uuid] */
-static void begin(struct order *order)
+static const char *suffix_of(tsp_order *order)
 {
-    zg_msg *msg = &order->msg;
-    bool request = zg_is(msg, 2, "request");
-    int first = request ? 3 : 4;
+    return order->what == TSP_REQUEST ? ".req" : ".rep";
+}
+
+/* A new file has no point in its name, which nobody looks for. */
+static void write_down(tsp_order *order)
+{
     char name[NAME];
 
-    order->failed = false;
-    order->suffix = NULL;
-    if (request)
+    if (order->what == TSP_REQUEST)
         make_uuid(order->uuid);
-    else
-        memcpy(order->uuid, zmq_msg_data(&msg->frame[3]), TSP_UUID);
-    if (zg_is(msg, 2, "delete")) {
-        delete (order->uuid, ".req");
-        delete (order->uuid, ".rep");
-        return;
-    }
-    order->suffix = request ? ".req" : ".rep";
-    name_of(name, order->uuid, order->suffix + 1); /* no file until renamed */
-    order->failed = !write_file(name, &msg->frame[first], msg->count - first);
+    name_of(name, order->uuid, suffix_of(order) + 1);
+    order->failed = !write_file(name, &order->msg);
 }
 
-/* It is on the disk: give it its name. A reply whose request was closed in the
- * meantime is not wanted any more. */
-static void finish(struct order *order)
+/* Its bytes are on the disk: give it its name. A reply whose request has been
+ * deleted in the meantime is not wanted any more. */
+static void name_it(tsp_order *order)
 {
-    const char *written = order->suffix + 1;
+    const char *suffix = suffix_of(order);
 
     if (!order->failed
-        && (order->suffix[3] == 'q' || exists(order->uuid, ".req"))
-        && !move(order->uuid, written, order->suffix))
-        order->failed = true;
-    delete (order->uuid, written); /* if it is still there */
+        && (order->what == TSP_REQUEST || exists(order->uuid, ".req")))
+        order->failed = !move(order->uuid, suffix + 1, suffix);
+    if (order->failed || order->what == TSP_REPLY)
+        delete (order->uuid, suffix + 1); /* if it is still there */
 }
 
-/* Answer [200][uuid] or [500][uuid]; what is new goes to the dispatcher. */
-static void answer(struct order *order, void *news)
+/* All is written, then synced, then named, and the names are synced. */
+void tspstore_carry_out(tsp_order *orders, int n)
 {
-    zg_msg *msg = &order->msg;
+    bool changed = false, written = false, synced;
 
-    if (!order->failed && zg_is(msg, 2, "request")) {
-        zmq_send(news, order->uuid, TSP_UUID, ZMQ_SNDMORE);
-        zmq_msg_send(&msg->frame[3], news, 0);
-    }
-    mdp_cut(msg, 2);
-    mdp_add(msg, order->failed ? "500" : "200");
-    mdp_add(msg, order->uuid);
-    zg_send(msg, front, ZMQ_DONTWAIT);
-    zg_clear(msg);
-}
-
-/* All that waits is written, then synced, then named, then answered. */
-static void carry_out(struct order *orders, int n, void *news)
-{
-    for (int i = 0; i < n; i++)
-        begin(&orders[i]);
-    bool synced = syncfs(dir) == 0;
     for (int i = 0; i < n; i++) {
-        orders[i].failed = orders[i].failed || !synced;
-        if (orders[i].suffix != NULL)
-            finish(&orders[i]);
+        orders[i].failed = false;
+        changed = changed || orders[i].what != TSP_NOTHING;
+        if (orders[i].what == TSP_REQUEST || orders[i].what == TSP_REPLY) {
+            write_down(&orders[i]);
+            written = true;
+        }
     }
+    if (!changed)
+        return;
+    synced = !written || syncfs(dir) == 0;
+    pthread_mutex_lock(&names);
+    for (int i = 0; i < n; i++)
+        if (orders[i].what == TSP_DELETE) {
+            orders[i].failed = !delete (orders[i].uuid, ".req")
+                               || !delete (orders[i].uuid, ".rep");
+        } else if (orders[i].what != TSP_NOTHING) {
+            orders[i].failed = orders[i].failed || !synced;
+            name_it(&orders[i]);
+        }
+    pthread_mutex_unlock(&names);
     synced = fsync(dir) == 0;
     for (int i = 0; i < n; i++) {
+        if (!synced && !orders[i].failed && orders[i].what == TSP_REQUEST)
+            delete (orders[i].uuid, ".req"); /* nobody will know of it */
         orders[i].failed = orders[i].failed || !synced;
         if (orders[i].failed)
             fprintf(stderr, "W: cannot store %s\n", orders[i].uuid);
-        answer(&orders[i], news);
     }
 }
 
-/* At the start: what waits for its reply goes to the dispatcher, what is left
- * of something goes away, what is damaged is set aside as UUID.bad. */
-static void look_through(void *news)
+/* At the start, what is left of something goes away, and what is damaged is set
+ * aside as UUID.bad. */
+bool tspstore_waiting(char *uuid, zg_msg *msg)
 {
-    DIR *list = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY));
     struct dirent *entry;
-    zg_msg msg = { 0 };
 
-    if (list == NULL)
-        zg_die("opendir");
     while ((entry = readdir(list)) != NULL) {
         const char *suffix = entry->d_name + TSP_UUID;
-        char uuid[TSP_UUID + 1] = "";
         if (strspn(entry->d_name, "0123456789ABCDEF") < TSP_UUID)
             continue;
-        memcpy(uuid, entry->d_name, TSP_UUID);
+        name_of(uuid, entry->d_name, "");
         if (strcmp(suffix, "req") == 0 || strcmp(suffix, "rep") == 0
             || (strcmp(suffix, ".rep") == 0 && !exists(uuid, ".req"))) {
             unlinkat(dir, entry->d_name, 0);
         } else if (strcmp(suffix, ".req") == 0 && !exists(uuid, ".rep")) {
-            if (tspstore_read_request(uuid, &msg) == 1 && msg.count > 1
-                && mdp_is_name(&msg.frame[0])) {
-                zmq_send(news, uuid, TSP_UUID, ZMQ_SNDMORE);
-                zmq_msg_send(&msg.frame[0], news, 0);
-            } else {
-                fprintf(stderr, "W: %s.req is damaged, set aside\n", uuid);
-                move(uuid, ".req", ".bad");
-            }
+            if (tspstore_read_request(uuid, msg) == 1 && msg->count > 1
+                && mdp_is_name(&msg->frame[0]))
+                return true;
+            fprintf(stderr, "W: %s.req is damaged, set aside\n", uuid);
+            move(uuid, ".req", ".bad");
         }
     }
-    zg_clear(&msg);
-    closedir(list);
+    return false;
 }
 
-static void *writer(void *arg)
-{
-    static struct order orders[BATCH];
-    zmq_pollitem_t item = { front, 0, ZMQ_POLLIN, 0 };
-    void *news = zg_socket(context, ZMQ_PUSH);
-    int n;
-
-    zg_set(news, ZMQ_SNDHWM, 0);
-    zg_must(zmq_connect(news, "inproc://news"));
-    look_through(news);
-    while (zg_poll(&item, 1, ZG_FOREVER) != -1) {
-        for (n = 0; n < BATCH && zg_recv(&orders[n].msg, front, ZMQ_DONTWAIT);)
-            n++;
-        carry_out(orders, n, news);
-    }
-    zmq_close(news);
-    return arg;
-}
-
-void tspstore_open(void *ctx, const char *path)
+void tspstore_open(const char *path)
 {
     if (mkdir(path, 0700) == -1 && errno != EEXIST)
         zg_die(path);
     if ((dir = open(path, O_RDONLY | O_DIRECTORY)) == -1
-        || flock(dir, LOCK_EX | LOCK_NB) == -1)
+        || flock(dir, LOCK_EX | LOCK_NB) == -1
+        || (list = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY))) == NULL)
         zg_die(path);
-    context = ctx;
-    front = zg_socket(ctx, ZMQ_ROUTER);
-    zg_set(front, ZMQ_ROUTER_MANDATORY, 1);
-    zg_must(zmq_bind(front, "inproc://store"));
-    writer_thread = zg_thread(writer, NULL);
 }
 
 void tspstore_close(void)
 {
-    pthread_join(writer_thread, NULL);
-    zmq_close(front);
+    closedir(list);
     close(dir);
-}
-
-void *tspstore_connect(void *ctx, int type)
-{
-    void *store = zg_socket(ctx, type);
-
-    zg_must(zmq_connect(store, "inproc://store"));
-    return store;
-}
-
-static bool order(void *store, const char *what, zg_msg *msg)
-{
-    zg_insert(msg, 0, what, strlen(what));
-    return zg_send(msg, store, 0) && zg_recv(msg, store, 0);
-}
-
-bool tspstore_request(void *store, zg_msg *msg)
-{
-    return order(store, "request", msg);
-}
-
-bool tspstore_reply(void *store, const char *uuid, zg_msg *body)
-{
-    zg_insert(body, 0, uuid, TSP_UUID);
-    zg_insert(body, 0, "reply", 5);
-    zg_insert(body, 0, "", 0);
-    return zg_send(body, store, 0);
-}
-
-bool tspstore_delete(void *store, zg_msg *msg)
-{
-    return order(store, "delete", msg);
 }
 
 int tspstore_read_request(const char *uuid, zg_msg *msg)

@@ -163,13 +163,16 @@ reply_is() {
   [[ $output == *.titanic:* ]]
 }
 
-@test "titanic: a large reply that is polled while it is written is whole" {
+@test "titanic: a reply as large as can be, polled while it is written, is whole" {
+  local n frames=()
   start_all
-  uuid=$(store echo '%{1000000}' '%{1000000}' '%{1000000}' '%{1000000}' '%{1000000}')
+  for n in {1..13}; do frames+=("%{$((1 << 20))}"); done
+  uuid=$(ask titanic.request echo "${frames[@]}")
+  uuid=${uuid: -33:32}
   pending_or_whole() {
     case $(ask titanic.reply "$uuid" | wc -c) in
     31 | 32) return 1 ;;        # [300]: not yet
-    50000[0-9][0-9]) return 0 ;;
+    13631[0-9][0-9][0-9]) return 0 ;;
     *) fail 'neither pending nor whole'; exit 1 ;;
     esac
   }
@@ -179,7 +182,7 @@ reply_is() {
 @test "titanic: a request closed while its service works is not answered later" {
   start broker mdbroker -i 300 ipc://broker
   start_titanic
-  start worker mdworker -i 300 -t 1500 ipc://broker echo
+  start worker mdworker -i 300 -t 700 ipc://broker echo
   uuid=$(store echo slow)
   wait_until test -e ".titanic/$uuid.req"
   run -0 ask titanic.close "$uuid"
@@ -192,7 +195,7 @@ reply_is() {
 
 @test "titanic: a slow service is asked once, and delays nobody" {
   local ms
-  ms=$(rounds 4000 20000)
+  ms=$(rounds 2500 20000)
   start broker mdbroker -i 300 -v ipc://broker
   start_titanic
   start snail mdworker -i 300 -t "$ms" ipc://broker slow
@@ -207,23 +210,67 @@ reply_is() {
   [[ $(lines_of broker 'sent .*\[02\] \[[0-9A-F]*\] \[\] \[work\]$') -eq 1 ]]
 }
 
+# park COUNT SERVICE... - clients store so many requests, all at once (the broker
+# takes 10000 at a time)
+park() {
+  local n clients=$(($# - 1)) each=$(($1 / ($# - 1)))
+  shift
+  for n in $(seq "$clients"); do
+    start "client$n" zpeer -r "$each" -n "$each" -t 20000 \
+      DEALER ipc://broker '' MDPC01 titanic.request "${!n}" x
+  done
+  for n in $(seq "$clients"); do WAIT_S=120 ends "client$n"; done
+}
+
 @test "titanic: thousands that wait for absent services do not delay a live one" {
-  local n from count
+  local n from ms best=100000 count
   count=$(rounds 1000 10000)
   start_all
   wait_for broker 'titanic.request: a new worker' 20
-  # Many clients store at once; the names of the services are all different.
-  for ((n = 0; n < 20; n++)); do
-    start "client$n" zpeer -r $((count / 20)) -n $((count / 20)) -t 20000 \
-      DEALER ipc://broker '' MDPC01 titanic.request "absent$n" x
-  done
-  for ((n = 0; n < 20; n++)); do ends "client$n"; done
+  # shellcheck disable=SC2046
+  park "$count" $(seq -f 'absent%g' 20)
   [[ $(ls .titanic | wc -l) -eq $count ]]
-  from=$(date +%s%N)
-  uuid=$(store echo live)
-  wait_until reply_is "$uuid" '[200][live]'
-  # Two conversations with zpeer and a look every 50 ms are in this.
-  (($(date +%s%N) - from < 1000000000)) || fail 'it took more than a second'
+  # Two conversations with zpeer are in this, and what else the machine does.
+  for n in 1 2 3; do
+    from=${EPOCHREALTIME/./}
+    uuid=$(store echo live)
+    until reply_is "$uuid" '[200][live]'; do
+      if ((${EPOCHREALTIME/./} - from > 5000000)); then break; fi
+    done
+    ms=$(((${EPOCHREALTIME/./} - from) / 1000))
+    if ((ms < best)); then best=$ms; fi
+  done
+  echo "$best ms with $count parked"
+  ((best < 200)) || fail "it took $best ms"
+}
+
+@test "titanic: it starts, and serves, with as many requests as anybody left there" {
+  local count from kb
+  count=$(rounds 1000 100000)
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  wait_for broker 'titanic.request: a new worker' 20
+  while [[ $(ls .titanic | wc -l) -lt $count ]]; do
+    # shellcheck disable=SC2046
+    park "$(rounds 1000 5000)" $(seq -f 'absent%g' 20)
+  done
+  kill9 titanic
+  [[ $(ls .titanic | wc -l) -eq $count ]]
+  from=${EPOCHREALTIME/./}
+  start_titanic
+  wait_for titanic 'stores in' 2
+  echo "$count requests: started in $(((${EPOCHREALTIME/./} - from) / 1000)) ms," \
+    "$(memory titanic) kB"
+  start worker mdworker -i 300 ipc://broker absent7
+  uuid=$(store absent7 last)
+  WAIT_S=60 wait_until reply_is "$uuid" '[200][last]'
+  # It was the last of that service, so the others are done, or about to be.
+  wait_until eval "[[ \$(ls .titanic | grep -c rep) -eq $((count / 20 + 1)) ]]"
+  kb=$(memory titanic)
+  echo "then $kb kB"
+  # The sanitizers need much for themselves.
+  [[ $BIN == bin-* ]] || ((kb < 30000 + count)) || fail "$kb kB"
+  stop titanic
 }
 
 # keep_storing CLIENT - store numbered requests for ever, and note each that was
@@ -241,7 +288,7 @@ keep_storing() {
 # ever accepted has its reply, exactly the right one
 no_loss() {
   local n what uuid body rounds
-  rounds=$(rounds 4 50)
+  rounds=$(rounds 3 50)
   export -f keep_storing store ask
   start_all
   for n in $(seq "$(rounds 5 20)"); do
@@ -271,6 +318,83 @@ no_loss() {
   no_loss titanic
 }
 
+@test "titanic: nothing is lost when the broker is killed" {
+  no_loss broker
+}
+
+@test "titanic: nothing is lost when the worker is killed" {
+  no_loss worker
+}
+
 @test "titanic: nothing is lost when broker, worker and titanic are killed in turn" {
   no_loss broker worker titanic
+}
+
+# start_faulty FAULT [ERRNO] - titanic on a disk that fails: see preload/faults.c
+start_faulty() {
+  if [[ ! -e faults.so ]]; then
+    "${CC:-cc}" -shared -fPIC "$root/test/preload/faults.c" -o faults.so -ldl || return
+  fi
+  # The address sanitizer wants to be the first library, and works as second too.
+  start titanic env "ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0" \
+    "LD_PRELOAD=$PWD/faults.so" "FAULT=$1" ${2:+"FAULT_ERRNO=$2"} \
+    titanic -w 20 -i 300 -t 5000 ipc://broker
+}
+
+# all_accepted_are_answered - and nothing is left in the store but they
+all_accepted_are_answered() {
+  local uuid body
+  cat client*.log | grep -aE '^[0-9A-F]{32} client [0-9]+ request [0-9]+$' >accepted || :
+  while read -r uuid body; do
+    WAIT_S=30 wait_until reply_is "$uuid" "[200][$body]" || return
+  done <accepted
+  run ! grep -vE '^[0-9A-F]{32}[.](req|rep)$' <(ls .titanic)
+}
+
+start_clients() {
+  local n
+  export -f keep_storing store ask
+  for n in $(seq "$1"); do start "client$n" bash -c "keep_storing $n"; done
+}
+
+# stored N - have the clients so many requests accepted by now?
+stored() {
+  (($(cat client*.log | wc -l) >= $1))
+}
+
+@test "titanic: a disk that fails now and then costs a 500, and no request" {
+  local what errno pass=0
+  start broker mdbroker -i 300 ipc://broker
+  start worker mdworker -i 300 ipc://broker echo
+  start_clients 3
+  for errno in 5 28; do         # EIO, ENOSPC: each call that is made, in turn
+    start_faulty 7+ $errno
+    ((++pass))
+    wait_until stored $(($(cat client*.log | wc -l) + $(rounds 50 500)))
+    for what in openat writev syncfs renameat fsync; do
+      wait_for titanic "fault in $what," $((pass * $(rounds 1 20)))
+    done
+    # A 500 is no UUID.
+    wait_for titanic 'W: cannot store' $((pass * 3))
+    if ((errno == 5)); then kill9 titanic; fi
+  done
+  for n in 1 2 3; do kill9 "client$n"; done
+  stop titanic
+  start_titanic -t 5000
+  all_accepted_are_answered
+}
+
+@test "titanic: killed at each call on the disk in turn, it loses nothing that it accepted" {
+  local call
+  start broker mdbroker -i 300 ipc://broker
+  start worker mdworker -i 300 ipc://broker echo
+  start_clients 3
+  for call in $(seq "$(rounds 12 100)"); do
+    start_faulty "$call"
+    ends titanic 137
+    grep -q "fault in .*, call $call\$" titanic.log
+  done
+  for n in 1 2 3; do kill9 "client$n"; done
+  start_titanic -t 5000
+  all_accepted_are_answered
 }
