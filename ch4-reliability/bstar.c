@@ -7,7 +7,6 @@
  * Guide: chapter 4, "Binary Star Reactor".
  */
 #include "bstar.h"
-
 #include "bstarfsm.h"
 
 enum {
@@ -56,10 +55,7 @@ static int pair(zg_msg *msg, void *sock, void *arg)
 {
     bstar *self = arg;
 
-    if (sock != NULL)
-        bstarfsm_heard(&self->fsm, msg);
-    else
-        bstarfsm_beat(&self->fsm);
+    sock != NULL ? bstarfsm_heard(&self->fsm, msg) : bstarfsm_beat(&self->fsm);
     follow(self);
     return 0;
 }
@@ -128,6 +124,11 @@ bool bstar_is_active(const bstar *self)
     return self->fsm.state == ACTIVE;
 }
 
+bool bstar_hears_peer(const bstar *self)
+{
+    return zg_now() < self->fsm.vote_at && self->fsm.vote_at != ZG_FOREVER;
+}
+
 void bstar_reader(bstar *self, void *sock, bstar_handler *handler, void *arg)
 {
     add(self->reader, (struct callee){ self, handler, arg, sock, false, 0 });
@@ -148,9 +149,8 @@ static void on_timer(int id, void *callee)
 
 int bstar_timer(bstar *self, long msecs, bstar_handler *handler, void *arg)
 {
-    struct callee callee = { self, handler, arg, NULL, false, 0 };
-    struct callee *timer = add(self->timer, callee);
-
+    struct callee *timer =
+        add(self->timer, (struct callee){ self, handler, arg, NULL, false, 0 });
     return timer->timer =
                zmq_timers_add(self->timers, (size_t) msecs, on_timer, timer);
 }
@@ -170,9 +170,9 @@ static void drain(bstar *self, struct callee *reader)
     void *sock = reader->sock;
     zg_msg msg = { 0 };
 
-    for (int n = 0; n < BATCH && sock != NULL && reader->sock == sock
-                    && zg_recv(&msg, sock, ZMQ_DONTWAIT);
-         n++) {
+    for (int n = 0; n < BATCH && sock != NULL && reader->sock == sock; n++) {
+        if (!zg_recv(&msg, sock, ZMQ_DONTWAIT))
+            break;
         bool ours = !reader->votes || bstarfsm_serves(&self->fsm);
         follow(self);
         if (ours)

@@ -38,6 +38,9 @@ void bstar_new_active(bstar *self, bstar_handler *handler, void *arg);
 void bstar_new_passive(bstar *self, bstar_handler *handler, void *arg);
 bool bstar_is_active(const bstar *self);
 
+/* Has the peer been heard within the last two intervals? */
+bool bstar_hears_peer(const bstar *self);
+
 /* Messages from a socket of the application, active or not. To be ended before
  * the socket is closed; a handler may do both. */
 void bstar_reader(bstar *self, void *sock, bstar_handler *handler, void *arg);
