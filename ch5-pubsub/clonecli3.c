@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: 0BSD */
+/* clonecli3.c - shares a table with all other clients, and changes it.
+ *
+ *     DEALER ---> ROUTER clonesrv3 PUB ---> SUB clonecli3
+ *            5556                      5557     (this)
+ *              PUSH ---> PULL clonesrv3
+ *                   5558
+ *
+ * What it sets goes to the server, and is not in its table until it comes back
+ * with a number: so all tables go through the same states. Numbers rise by one;
+ * if one is missing, we have read too slowly, and this table is wrong. Nobody
+ * can send us the lost update again, so we say so, and end.
+ *
+ * Build: cc -Icommon ch5-pubsub/clonecli3.c ch5-pubsub/kvsimple.c
+ *           ch5-pubsub/kvmap.c ch5-pubsub/snapshots.c
+ *           -o clonecli3 -lzmq -lpthread
+ *
+ * Try it:
+ *     $ bin/clonesrv3 & bin/clonecli3 -n 5 & bin/clonecli3 -n 5
+ *     I: snapshot of ... keys, up to update ...
+ *     ... keys, sequence ..., digest ...
+ *
+ * Guide: chapter 5, "Republishing Updates from Clients".
+ */
+#include "chp.h"
+#include "kvsimple.h"
+#include "snapshots.h"
+
+static const char usage[] =
+    "clonecli3 [-C] [-n COUNT] [-m N] [SNAPSHOT [PUBLISHER [COLLECTOR]]]\n"
+    "Keeps a copy of the server's table, and sets a random key now and then.\n"
+    "  -C         only keep the copy, set nothing\n"
+    "  -n COUNT   keys to set, with -C updates to see; 0: until stopped (0)\n"
+    "  -m N       keys to set per second; 0: as fast as it can (1)\n"
+    "  SNAPSHOT   connect (tcp://localhost:5556)\n"
+    "  PUBLISHER  connect (tcp://localhost:5557)\n"
+    "  COLLECTOR  connect (tcp://localhost:5558)\n"
+    "Peers: clonesrv3 SNAPSHOT PUBLISHER COLLECTOR\n";
+
+enum { BATCH = 100 }; /* updates, then it is time to set some, and vice versa */
+
+struct client {
+    void *ctx, *updates, *collector;
+    kvmap *map;
+    int64_t sequence; /* of the last update that the table has */
+    int64_t began;
+    bool listens; /* only */
+    long count, rate, sent;
+};
+
+/* A subscription that lives, and then a snapshot; see snapshots.c. */
+static bool join(struct client *self)
+{
+    zg_msg end = { 0 };
+
+    if (!snapshots_join(self->ctx, self->updates, zg_value[0], NULL,
+                        KVSIMPLE_FRAMES, &self->map, &end))
+        return false;
+    self->sequence = kv_number(&end);
+    zg_clear(&end);
+    printf("I: snapshot of %zu keys, up to update %ld\n",
+           kvmap_count(self->map), (long) self->sequence);
+    return true;
+}
+
+/* Apply what has come, unless the snapshot had it. False: one is missing. */
+static bool follow(struct client *self)
+{
+    zg_msg update = { 0 };
+    bool whole = true;
+
+    for (int i = 0; i < BATCH && whole; i++) {
+        if (!kvsimple_recv(&update, self->updates, ZMQ_DONTWAIT))
+            break;
+        if (update.count == 0 || kv_number(&update) <= self->sequence)
+            continue;
+        whole = kv_number(&update) == self->sequence + 1;
+        if (!whole)
+            fprintf(stderr, "E: update %ld is followed by %ld: a hole\n",
+                    (long) self->sequence, (long) kv_number(&update));
+        self->sequence = kv_number(&update);
+        kvmap_store(self->map, &update, 0);
+    }
+    zg_clear(&update);
+    return whole;
+}
+
+/* Send what is due; returns when to come again. */
+static int64_t set_keys(struct client *self)
+{
+    int64_t now = zg_now(), due = (now - self->began) * self->rate / 1000;
+
+    for (int i = 0; i < BATCH && !self->listens; i++) {
+        if (self->rate > 0 && self->sent >= due)
+            return self->began + (self->sent + 1) * 1000 / self->rate;
+        zg_msg update = { 0 };
+        kvsimple_random(&update, "", 0);
+        bool sent = zg_send(&update, self->collector, ZMQ_DONTWAIT);
+        zg_clear(&update);
+        if (!sent)
+            return now + 1; /* the server is away, or slower than we */
+        if (++self->sent == self->count)
+            break;
+    }
+    return self->listens ? ZG_FOREVER : now;
+}
+
+static bool done(struct client *self)
+{
+    int64_t so_far = self->listens ? self->sequence : self->sent;
+
+    return self->count > 0 && so_far >= self->count;
+}
+
+int main(int argc, char *argv[])
+{
+    zg_args(argc, argv, usage);
+    void *ctx = zg_start(), *updates = zg_socket(ctx, ZMQ_SUB);
+    struct client self = { .ctx = ctx, .updates = updates };
+    zmq_pollitem_t item = { updates, 0, ZMQ_POLLIN, 0 };
+    bool whole = true;
+
+    self.listens = zg_value['C'] != NULL;
+    self.count = zg_number('n');
+    self.rate = zg_number('m');
+    self.map = kvmap_new();
+    self.collector = zg_socket(ctx, ZMQ_PUSH);
+    zg_set(updates, ZMQ_RCVHWM, CHP_CLIENT_QUEUE);
+    zg_must(zmq_setsockopt(updates, ZMQ_SUBSCRIBE, "", 0));
+    zg_must(zmq_connect(updates, zg_value[1]));
+    zg_must(zmq_connect(self.collector, zg_value[2]));
+    bool going = join(&self);
+    for (self.began = zg_now(); going && whole && !done(&self);) {
+        going = zg_poll(&item, 1, set_keys(&self)) != -1;
+        whole = follow(&self);
+    }
+    kvmap_report(self.map, self.sequence);
+    kvmap_destroy(&self.map);
+    zmq_close(updates);
+    zmq_close(self.collector);
+    zg_stop(ctx);
+    return whole ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: 0BSD */
+/* clonesrv3.c - puts the updates of all clients into one order.
+ *
+ *     DEALER <--- ROUTER              PUB ---> SUB clonecli3
+ *             5556      clonesrv3         5557
+ *              PUSH ---> PULL (this)
+ *                   5558
+ *
+ * Clients do not publish to each other: two that set the same key would see the
+ * two values in different order, and differ for ever. They send them here, each
+ * gets the next number and goes to all, its sender too. That order is true.
+ *
+ * Build: cc -Icommon ch5-pubsub/clonesrv3.c ch5-pubsub/kvsimple.c
+ *           ch5-pubsub/kvmap.c ch5-pubsub/snapshots.c
+ *           -o clonesrv3 -lzmq -lpthread
+ *
+ * Try it:
+ *     $ bin/clonesrv3 & bin/clonecli3 -n 5 & bin/clonecli3 -n 5
+ *     I: snapshot of ... keys, up to update ...
+ *     ... keys, sequence ..., digest ...
+ *
+ * Guide: chapter 5, "Republishing Updates from Clients".
+ */
+#include "chp.h"
+#include "kvsimple.h"
+#include "snapshots.h"
+
+static const char usage[] =
+    "clonesrv3 [SNAPSHOT [PUBLISHER [COLLECTOR]]]\n"
+    "Numbers the updates of its clients, publishes them, hands out the table.\n"
+    "  SNAPSHOT   bind (tcp://127.0.0.1:5556)\n"
+    "  PUBLISHER  bind (tcp://127.0.0.1:5557)\n"
+    "  COLLECTOR  bind (tcp://127.0.0.1:5558)\n"
+    "Peers: clonecli3 SNAPSHOT PUBLISHER COLLECTOR\n";
+
+enum { BATCH = 100 }; /* updates or requests, then the others' turn */
+
+struct server {
+    void *snapshot, *publisher, *collector;
+    kvmap *map;
+    snapshots *readers;
+    int64_t number, hugz_at;
+};
+
+static void say_hugz(struct server *self)
+{
+    zg_msg hugz = { 0 };
+
+    kvsimple_make(&hugz, CHP_HUGZ, strlen(CHP_HUGZ), 0, "", 0);
+    zg_send(&hugz, self->publisher, 0);
+    zg_clear(&hugz);
+    self->hugz_at = zg_now() + CHP_HUGZ_MS;
+}
+
+/* A key that means something else on the way would end everybody's snapshot. */
+static bool reserved(zg_msg *update)
+{
+    return zg_is(update, KV_KEY, CHP_KTHXBAI)
+           || zg_is(update, KV_KEY, CHP_HUGZ);
+}
+
+static void collect(struct server *self)
+{
+    zg_msg update = { 0 };
+
+    for (int i = 0; i < BATCH; i++) {
+        if (!kvsimple_recv(&update, self->collector, ZMQ_DONTWAIT))
+            break;
+        if (update.count == 0)
+            continue;
+        if (reserved(&update)) {
+            zg_drop(&update, "a client: the key is reserved");
+            continue;
+        }
+        kv_set_number(&update, ++self->number);
+        kvmap_store(self->map, &update, 0);
+        zg_send(&update, self->publisher, 0);
+    }
+    zg_clear(&update);
+}
+
+/* [client][ICANHAZ?] */
+static void answer(struct server *self)
+{
+    zg_msg request = { 0 };
+
+    for (int i = 0; i < BATCH; i++) {
+        if (!zg_recv(&request, self->snapshot, ZMQ_DONTWAIT))
+            break;
+        if (request.count != 2
+            || !snapshots_begin(self->readers, &request, self->number))
+            zg_drop(&request, "a client");
+    }
+    zg_clear(&request);
+}
+
+static void run(struct server *self)
+{
+    zmq_pollitem_t items[] = { { self->snapshot, 0, ZMQ_POLLIN, 0 },
+                               { self->collector, 0, ZMQ_POLLIN, 0 } };
+    int64_t until = 0;
+
+    while (zg_poll(items, 2, until) != -1) {
+        answer(self);
+        collect(self);
+        if (zg_now() >= self->hugz_at)
+            say_hugz(self);
+        until = snapshots_send(self->readers, self->map, NULL);
+        if (until > self->hugz_at)
+            until = self->hugz_at;
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    zg_args(argc, argv, usage);
+    void *ctx = zg_start();
+    struct server self = { .map = kvmap_new() };
+
+    self.snapshot = zg_socket(ctx, ZMQ_ROUTER);
+    self.readers = snapshots_new(self.snapshot, KVSIMPLE_FRAMES, kvitem_load);
+    self.publisher = zg_socket(ctx, ZMQ_PUB);
+    self.collector = zg_socket(ctx, ZMQ_PULL);
+    zg_set(self.publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
+    zg_bind(self.snapshot, "snapshot", zg_value[0]);
+    zg_bind(self.publisher, "publisher", zg_value[1]);
+    zg_bind(self.collector, "collector", zg_value[2]);
+    run(&self);
+    kvmap_report(self.map, self.number);
+    snapshots_destroy(&self.readers);
+    kvmap_destroy(&self.map);
+    zmq_close(self.snapshot);
+    zmq_close(self.publisher);
+    zmq_close(self.collector);
+    zg_stop(ctx);
+    return EXIT_SUCCESS;
+}

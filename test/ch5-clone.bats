@@ -1,0 +1,279 @@
+# Clone, models one to four: a table that many share. They are the programs
+# clonesrv1, clonesrv2, clonesrv3 and clonesrv4, clonecli1, clonecli2, clonecli3
+# and clonecli4.
+
+load helpers
+load clone
+
+@test "clone: messages and tables keep what they promise" {
+  run kvtest
+  [[ $status -eq 0 ]] || fail "$output"
+}
+
+# ---- model one ---------------------------------------------------------------
+
+@test "clone 1: whoever was there before the first update has the table" {
+  local name
+  for name in a b c; do start $name clonecli1 -n 5000 ipc://u; done
+  start server clonesrv1 -m 10000 -n 5000 ipc://u
+  for name in a b c server; do ends $name; done
+  same server a b c
+  [[ $(report a) == *'sequence 5000,'* ]]
+}
+
+@test "clone 1: the numbers on the wire are 1, 2, 3, and the keys below 10000" {
+  start sub zpeer -n 300 -t 5000 SUB ipc://u ''
+  start server clonesrv1 -n 1000 ipc://u
+  ends sub
+  diff <(grep -oE '\[%00%00%00%00%00%00..*\]\[' sub.log | wc -l) <(echo 300)
+  run ! grep -vE '^\[[0-9]{1,4}\]\[%00%00%00%00%00%00.*\]\[[0-9]{1,6}\]$' sub.log
+  head -n 1 sub.log | grep -F '[%00%00%00%00%00%00%00%01]'
+  sed -n 2p sub.log | grep -F '[%00%00%00%00%00%00%00%02]'
+  sed -n 256p sub.log | grep -F '[%00%00%00%00%00%00%01%00]'
+}
+
+@test "clone 1: a late client has only what came later" {
+  start server clonesrv1 -m 2000 ipc://u
+  start early clonecli1 ipc://u
+  wait_for early 'first update'
+  start late clonecli1 -n 4000 ipc://u
+  ends late
+  [[ $(grep -oE 'comes is [0-9]+' late.log) != 'comes is 1' ]]
+  stop early
+  stop server
+}
+
+# ---- joining, models two to five ----------------------------------------------
+
+@test "clone 2: whoever joins, and when, has the server's table" {
+  updates=$(rounds 30000 200000)
+  start server clonesrv2 -m 10000 -n "$updates" ipc://s ipc://u
+  wait_for server 'publisher bound'
+  start first clonecli2 -n "$updates" ipc://s ipc://u
+  wait_for first snapshot
+  export WAIT_S=60
+  local n clients
+  clients=$(rounds 8 50)
+  for ((n = 0; n < clients; n++)); do
+    if ((n < clients / 2)); then moment 200; fi # the others all at once
+    start "c$n" clonecli2 -n "$updates" ipc://s ipc://u
+  done
+  for ((n = 0; n < clients; n++)); do ends "c$n"; done
+  ends first
+  ends server
+  for ((n = 0; n < clients; n++)); do same server "c$n"; done
+  same server first
+  grep -qE 'up to update [1-9][0-9]{3}' c0.log
+}
+
+@test "clone 3: a subscription that takes long makes no gap" {
+  late_subscription 3
+}
+
+@test "clone 4: a subscription that takes long makes no gap" {
+  late_subscription 4
+}
+
+@test "clone 3: whoever joins, and when, has the server's table" {
+  crowd_joins 3
+}
+
+@test "clone 4: whoever joins, and when, has the server's table" {
+  crowd_joins 4
+}
+
+@test "clone: clients that are there long before the server join when it comes" {
+  local model
+  for model in 3 5; do
+    listen $model early -n 1
+    zpeer -t "$(rounds 3000 60000)" PULL ipc://nobody || : # so long
+    up $model
+    wait_for early snapshot
+    if ((model == 5)); then put5 /client/k '' '' v; else put /client/k v; fi
+    ends early
+    stop server
+    rm -f ./*.log
+  done
+}
+
+@test "clone: a server that dies in the middle of a snapshot leaves nobody hanging" {
+  # One that begins, and goes silent: HUGZ, a request, and no answer to its end.
+  start publisher zpeer -b -n 0 -t 60000 -r 1000 -w 200 PUB ipc://u HUGZ $no ''
+  start dying zpeer -b -t 60000 -n 1 ROUTER ipc://s
+  listen 3 client
+  wait_for dying 'ICANHAZ'
+  ends dying
+  kill9 publisher
+  rm -f s u
+  up 3
+  wait_for client snapshot
+  stop client
+  stop server
+}
+
+# ---- snapshots -----------------------------------------------------------------
+
+@test "clone: a large snapshot is complete, for ten at once" {
+  local keys n
+  keys=$(rounds 100000 1000000)
+  export WAIT_S=120
+  up 4
+  start fill kvfill 3 ipc://c "$keys" /client/
+  wait_until has_item "^\[/client/$((keys - 1))\]" "/client/$((keys - 1))"
+  for n in {1..10}; do listen 4 "c$n"; done
+  for n in {1..10}; do wait_for "c$n" "snapshot of $keys keys, up to update $keys"; done
+  export STOP_MS=8000                  # to free a million keys, ten times, takes a while
+  for n in {1..10}; do stop "c$n"; done
+  stop server
+  for n in {1..10}; do same server "c$n"; done
+}
+
+@test "clone: a request that is none is dropped, and the next one is answered" {
+  local model frames
+  for model in 3 4 5; do
+    up $model
+    if ((model == 5)); then put5 /client/k '' '' v; else put /client/k v; fi
+    wait_until has_item '\[/client/k\]'
+    zpeer -n 0 DEALER ipc://s ''
+    zpeer -n 0 DEALER ipc://s 'ICANHAZ'
+    zpeer -n 0 DEALER ipc://s 'ICANHAZ?' '%{256}'
+    for frames in 3 4 5 6 7 8; do
+      # shellcheck disable=SC2046
+      zpeer -n 0 DEALER ipc://s 'ICANHAZ?' $(printf 'x %.0s' $(seq 2 $frames))
+    done
+    wait_for server 'W: dropped' 9
+    has_item '\[/client/k\]'
+    stop server
+    rm -f ./*.log
+  done
+}
+
+@test "clone: an update that is none changes nothing" {
+  local model frames branch
+  for model in 3 4 5; do
+    up $model
+    listen $model client
+    wait_for client snapshot
+    zpeer -n 0 PUSH ipc://c ''
+    for frames in 1 2 4 6 7 8; do
+      # shellcheck disable=SC2046
+      zpeer -n 0 PUSH ipc://c $(printf 'x %.0s' $(seq $frames))
+    done
+    zpeer -n 0 PUSH ipc://c /client/short %01 v
+    zpeer -n 0 PUSH ipc://c /client/short %01 '' '' v
+    zpeer -n 0 PUSH ipc://c KTHXBAI $no v
+    zpeer -n 0 PUSH ipc://c HUGZ $no v
+    zpeer -n 0 PUSH ipc://c KTHXBAI $no '' '' v
+    zpeer -n 0 PUSH ipc://c HUGZ $no '' '' v
+    zpeer -n 0 PUSH ipc://c '' $no '' '' v
+    zpeer -n 0 PUSH ipc://c '' $no v
+    zpeer -n 0 PUSH ipc://c '%{256}' $no '' '' v
+    zpeer -n 0 PUSH ipc://c '%{256}' $no v
+    zpeer -n 0 PUSH ipc://c /client/k $no shortuuid '' v
+    wait_for server 'W: dropped' 18
+    # What has any bytes at all is kept.
+    if ((model == 5)); then
+      put5 '/client/%{247}' '' '' 'a%00b'
+      put5 /client/big '' '' '%{1000000}'
+    else
+      put '/client/%{247}' 'a%00b'
+      put /client/big '%{1000000}'
+    fi
+    if ((model == 3)); then branch=(); else branch=(/client/); fi
+    wait_until has_item '\[/client/x{247}\].*\[a%00b\]' "${branch[@]}"
+    wait_until has_item '\[/client/big\]' "${branch[@]}"
+    stop client
+    stop server
+    [[ $(report server) == '2 keys, sequence 2,'* ]] || fail "$(report server)"
+    same server client
+    rm -f ./*.log
+  done
+}
+
+# ---- model three ---------------------------------------------------------------
+
+@test "clone 3: two that set the same key end with the same value" {
+  up 3
+  listen 3 a -n 200
+  listen 3 b -n 200
+  wait_for a snapshot
+  wait_for b snapshot
+  zpeer -n 0 -r 100 PUSH ipc://c same $no one &
+  zpeer -n 0 -r 100 PUSH ipc://c same $no other
+  wait $!
+  ends a
+  ends b
+  stop server
+  same server a b
+  [[ $(report a) == '1 keys, sequence 200,'* ]]
+}
+
+@test "clone 3: one that missed updates says so, and ends with 1" {
+  export WAIT_S=40
+  up 3
+  listen 3 slow
+  wait_for slow snapshot
+  freeze slow
+  start fill kvfill -z 1000 3 ipc://c 60000
+  wait_for fill 'keys sent'
+  thaw slow
+  start writer clonecli3 -m 100 ipc://s ipc://u ipc://c
+  ends slow 1
+  grep -E 'E: update [0-9]+ is followed by [0-9]+: a hole' slow.log
+  stop server
+}
+
+# ---- model four ----------------------------------------------------------------
+
+@test "clone 4: a client has its branch, and nothing else" {
+  up 4
+  put /client/old 1
+  put /clients 2
+  put /other/old 3
+  wait_until has_item '/other/old' ''
+  listen 4 one -d /client/
+  listen 4 other -d /other/
+  listen 4 bytes -d /cli
+  listen 4 all -d ''
+  for name in one other bytes all; do wait_for $name snapshot; done
+  put /other/new 4
+  put /client/old ''
+  put HUGZoo 5                  # it comes with the subscription to HUGZ
+  put /client/new 5
+  wait_until has_item '/client/new' ''
+  items /client/ >wire
+  diff wire - <<'END'
+[/client/new][%00%00%00%00%00%00%00%07][5]
+[KTHXBAI][%00%00%00%00%00%00%00%07][/client/]
+END
+  items /nothing/ | grep -F '[KTHXBAI][%00%00%00%00%00%00%00%07][/nothing/]'
+  for name in one other bytes all server; do stop $name; done
+  [[ $(report one) == '1 keys, sequence 7,'* ]]
+  [[ $(report other) == '2 keys, sequence 4,'* ]]
+  [[ $(report bytes) == '2 keys, sequence 7,'* ]]
+  same server all
+}
+
+# bats test_tags=demo:clone-join
+@test "clone 3: a demo: a client joins while two others write" {
+  note 'A server, and two clients that set random keys.'
+  up 3
+  start writer1 clonecli3 -m 500 ipc://s ipc://u ipc://c
+  start writer2 clonecli3 -m 500 ipc://s ipc://u ipc://c
+  wait_for writer1 snapshot
+  wait_for writer2 snapshot
+  zpeer -n 1000 SUB ipc://u '' >/dev/null
+  note 'A third comes late, asks for the table, and follows.'
+  listen 3 late
+  wait_for late 'snapshot of [1-9]'
+  zpeer -n 1000 SUB ipc://u '' >/dev/null
+  note 'All writing ends. Then all say what they have.'
+  stop writer1
+  stop writer2
+  put last v
+  wait_until has_item '^\[last\]'
+  zpeer -n 1 SUB ipc://u HUGZ >/dev/null
+  stop late
+  stop server
+  same server late
+}
