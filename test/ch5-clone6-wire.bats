@@ -1,0 +1,235 @@
+load helpers
+load clone6
+
+# It is active, says HUGZ, and sends part of a table: one that is to be missed.
+half_an_active() {
+  start says zpeer -b -r 10000 -w 50 -n 0 PUB ipc://as 3
+  start hugz zpeer -b -r 10000 -w 50 -n 0 PUB ipc://a+1 HUGZ $none '' 'epoch=e' ''
+  start half zpeer -b -t 60000 -n 9 DEALER ipc://a '%;' k $none '' '' v
+}
+
+@test "clone: the active dies, or is silent, in the middle of a snapshot" {
+  half_an_active
+  backup
+  wait_for half 'ICANHAZ' 2     # after a silence it asks again
+  lines_of backup 'got' | grep -x 0
+  kill9 says
+  kill9 hugz
+  kill9 half
+  app one "${servers[@]}"
+  set_key one /k v
+  wait_for backup 'passive -> active: a vote'
+  table ipc://b | grep -F '[/k]'
+  stop backup
+}
+
+@test "clone: half a snapshot is no reason to forget what waits" {
+  start says zpeer -b -r 10000 -w 50 -n 0 PUB ipc://as 3
+  start hugz zpeer -b -r 10000 -w 50 -n 0 PUB ipc://a+1 HUGZ $none '' 'epoch=e' ''
+  start half zpeer -b -t 60000 -n 9 DEALER ipc://a '%;' KTHXBAI $none '' 'epoch=e' '' \
+    '%;' /k $none "$(uuid a)" '' v
+  backup
+  wait_for backup 'got 0 keys'
+  raw ipc://b+2 /k $none "$(uuid a)" '' v
+  note 'the active seems to have another table, and dies while it tells it'
+  kill9 hugz
+  start hugz zpeer -b -r 10000 -w 50 -n 0 PUB ipc://a+1 HUGZ $none '' 'epoch=f' ''
+  wait_for half 'ICANHAZ' 2
+  elapse 0.3
+  kill9 says
+  kill9 hugz
+  kill9 half
+  start one clonecli6 -C -t 1000 "${servers[@]}"
+  wait_for backup 'passive -> active: a vote'
+  table_has ipc://b /k
+  stop one
+  stop backup
+}
+
+@test "clone: with a ttl of 2 a key lives 2 to 3.5 seconds, everywhere" {
+  local from took
+  pair
+  app one "${servers[@]}"
+  app two "${servers[@]}"
+  set_key one /stays x
+  set_key one /goes x 2
+  from=$(date +%s%N)
+  tell two wait /goes
+  wait_for two '^wait /goes: x'
+  tell one gone /goes
+  tell two gone /goes
+  wait_for one '^gone'
+  wait_for two '^gone'
+  took=$((($(date +%s%N) - from) / 1000000))
+  ((took > 1800 && took < 3500)) || fail "it lived for $took ms"
+  expect two /stays x
+  note 'what is left of it survives a failover'
+  set_key one /later x 5
+  from=$(date +%s%N)
+  kill9 primary
+  wait_for backup 'passive -> active: a vote'
+  wait_until table_has ipc://b /later
+  tell two gone /later
+  wait_for two '^gone /later'
+  took=$((($(date +%s%N) - from) / 1000000))
+  ((took > 4500 && took < 7000)) || fail "it lived for $took ms"
+  expect one /stays x
+  stop backup
+}
+
+@test "clone: the passive expires nothing; a ttl that is none is none" {
+  local ttl frames=()
+  pair
+  for ttl in -5 abc 99999999999999999999 1e3 '' 0 ' 1' 1.5; do
+    frames+=("/none$ttl" "$none" '' "ttl=$ttl%0A" v '%,')
+  done
+  start tap zpeer -n 99 -t 60000 SUB ipc://a+1 /k
+  raw ipc://a+2 "${frames[@]}" /k $none '' 'ttl=1%0A' v
+  wait_for tap '^./k'
+  freeze primary                # nobody asks: no failover
+  elapse 1.5
+  stop backup
+  wait_for backup '^9 keys'
+  thaw primary
+  elapse 0.5
+  table ipc://a >table
+  [[ $(grep -c '/none' table) == 8 ]]
+  run ! grep -F '[/k]' table
+  stop primary
+}
+
+@test "clone: updates of any form reach a collector, and nobody minds" {
+  local i frames place
+  pair
+  start tap zpeer -n 1000000 -t 60000 SUB ipc://a+1 ''
+  start quiet zpeer -n 1000000 -t 60000 SUB ipc://b+1 ''
+  wait_for tap HUGZ
+  for place in ipc://a+2 ipc://b+2; do
+    raw $place /no-uuid $none '' '' v '%,' /no-uuid $none '' '' v
+    frames=()
+    for i in 1 2 3 4 6 7 8 21; do
+      for ((; i > 0; i--)); do frames+=(/count); done
+      frames+=('%,')
+    done
+    raw $place "${frames[@]}"
+    raw $place KTHXBAI $none "$(uuid a)" '' v '%,' HUGZ $none "$(uuid b)" '' v \
+      '%,' /wrong $none 123 '' v '%,' /wrong x '' '' v '%,' '' $none '' '' v \
+      '%,' '%{256}' $none '' '' v
+  done
+  raw ipc://a+2 '%{255}' $none '' '' v '%,' HUGZoo $none '' '' v \
+    '%,' /nul $none "$(uuid c)" 'color=red%0Attl=100%0Asize=9%0A' 'a%00b' \
+    '%,' /mega $none '' '' '%{1000000}'
+  note 'twice the same, and it is known'
+  raw ipc://a+2 /nul $none "$(uuid c)" '' other
+  wait_until table_has ipc://a /mega
+  table ipc://a >table
+  grep -F '[/nul]' table | grep -F "[$(uuid c)]" | grep -F 'color=red%0A' |
+    grep -F 'size=9%0A' | grep -E 'ttl=(99|100)%0A' | grep -F '[a%00b]'
+  grep -qE "^\[x{255}\]" table
+  run ! grep -E '^\[/wrong|^\[/count|^\[x{256}\]' table
+  [[ $(tail -n 1 table) =~ ^\[KTHXBAI\].*\[\]$ ]]
+  table ipc://a /nul | tail -n 1 | grep -E '^\[KTHXBAI\].*\[/nul\]$'
+  wait_for tap "^\[/nul\].*\[$(uuid c)\].*\[a%00b\]$" 2 # confirmed, unchanged
+  grep -a '^\[HUGZ\]' tap.log >hugz
+  run ! grep -vE '^\[HUGZ\]\[(%00){8}\]\[\]\[[^]]*\]\[\]$' hugz
+  run ! grep -aF HUGZ quiet.log
+  numbers_rise tap
+  stop backup
+  stop primary
+  same_digests backup primary
+}
+
+@test "clone: an update that only the passive has got is passed on" {
+  pair
+  app one "${servers[@]}"
+  start tap zpeer -n 1000000 -t 60000 SUB ipc://a+1 /
+  start tap2 zpeer -n 1000000 -t 60000 SUB ipc://b+1 /
+  raw ipc://b+2 /k $none "$(uuid a)" '' v
+  tell one wait /k
+  wait_for one '^wait /k: v'
+  note 'one that was superseded changes nothing'
+  set_key one /k newer
+  raw ipc://b+2 /k $none "$(uuid a)" '' v
+  raw ipc://a+2 /k $none "$(uuid a)" '' v
+  elapse 1.5
+  expect one /k newer
+  note 'numbers rise over a failover'
+  kill9 primary
+  set_key one /k newest
+  wait_for tap2 '^\[/k\].*\[newest\]'
+  cat tap2.log >>tap.log
+  numbers_rise tap
+  tell one end
+  ends one
+  stop backup
+}
+
+@test "clone class: what it refuses, and what it does without a server" {
+  local long ticks
+  long=$(printf '%256s' '' | tr ' ' k)
+  app one
+  tell one subtree /s/
+  tell one connect tcp://127.0.0.1:
+  tell one connect ipc://
+  tell one connect nonsense
+  wait_for one '^connect: Invalid' 3
+  tell one connect ipc://a
+  tell one connect ipc://b
+  wait_for one '^connect: done' 2
+  tell one connect ipc://c
+  wait_for one '^connect: Invalid' 4
+  tell one subtree /t/
+  wait_for one '^subtree: Invalid'
+  tell one set "/s/$long" v
+  tell one set HUGZ v
+  tell one set KTHXBAI v
+  tell one set /elsewhere v
+  tell one set /s/k v -1
+  wait_for one '^set .*: Invalid' 5
+  tell one set /s/k v
+  expect one /s/k v
+  expect one /s/unknown '(nothing)'
+  expect one "$long" '(nothing)'
+  tell one sync 300
+  wait_for one '^sync: Resource|^sync: Connection timed out'
+  ticks=$(cut_field 14 one)
+  elapse 1
+  ticks=$(($(cut_field 14 one) - ticks))
+  ((ticks < 10)) || fail "it took $ticks ticks to do nothing"
+  app two ipc://a
+  tell two many 10001
+  wait_for two '^many: 10000, No buffer' || wait_for two '^many: 10000, '
+  tell two end
+  ends two
+  note 'and then there is one'
+  primary
+  tell one sync 15000
+  wait_for one '^sync: done'
+  tell one blob /s/blob 1000000
+  wait_for one '^same /s/blob: yes'
+  tell one end
+  ends one
+  stop primary
+}
+
+cut_field() { # N NAME - of what the kernel says of the process
+  awk -v n="$1" '{ print $n + $(n + 1) }' "/proc/${pid_of[$2]}/stat"
+}
+
+@test "clone: a key of another part that begins with HUGZ is nobody's news" {
+  # shellcheck disable=SC2034
+  interval=2000                 # after that it would be corrected
+  primary
+  app one
+  tell one subtree /s/
+  tell one connect ipc://a
+  set_key one /s/k v
+  start tap zpeer -t 60000 SUB ipc://a+1 HUGZo
+  start peer zpeer -n 0 -r 20 -w 250 PUB ipc://a+2 HUGZoo $none '' '' v
+  wait_for tap HUGZoo
+  expect one HUGZoo '(nothing)'
+  tell one end
+  ends one
+  wait_for one '^1 keys'
+  stop primary
+}

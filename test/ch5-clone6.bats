@@ -1,0 +1,166 @@
+load helpers
+load clone6
+
+# bats test_tags=demo:clone
+@test "clone: the table survives the death of either server" {
+  if [[ ${SHOW-} ]]; then interval=500; fi
+  note 'a pair of servers, and somebody who writes'
+  pair
+  writer one -m 5
+  wait_for one '^I: ' 3
+  kill9 primary
+  note 'what the writer sets now is confirmed by the backup'
+  wait_for backup 'passive -> active: a vote'
+  wait_for one '^I: ' $(($(lines_of one '^I: ') + 3))
+  note 'the primary returns, and gets the table'
+  primary
+  wait_for primary 'got [1-9][0-9]* keys from the active'
+  kill9 backup
+  wait_for primary 'passive -> active: a vote'
+  wait_for one '^I: ' $(($(lines_of one '^I: ') + 3))
+  stop one
+  all_is_kept one
+  stop primary
+}
+
+@test "clone: servers and client start in any order" {
+  local order name
+  for order in 'primary backup one' 'backup one primary' 'one backup primary'; do
+    rm -f ./*.log
+    for name in $order; do
+      case $name in
+      one) writer one -n 2 -m 0 ;;
+      *) $name ;;
+      esac
+      moment 300
+    done
+    wait_until settled
+    ends one
+    stop backup
+    stop primary
+  done
+}
+
+@test "clone: clients that were there long before wait for a server" {
+  writer one -m 20
+  app two "${servers[@]}"
+  elapse "$(rounds 2 60)"
+  pair
+  wait_for one '^I: ' 3
+  set_key two /two/k v
+  stop one
+  stop backup
+  stop primary
+  tell two end
+  ends two
+  same_digests two primary backup
+}
+
+@test "clone: a backup alone never serves, nor does a passive one" {
+  backup
+  wait_for backup 'waiting for'
+  [[ ! $(table ipc://b) ]]
+  [[ ! $(table ipc://b) ]]
+  primary
+  wait_until settled
+  for _ in {1..5}; do
+    [[ ! $(table ipc://b) ]] || fail 'the passive one answers'
+  done
+  table ipc://a | grep -F '[KTHXBAI]'
+  settled
+  stop backup
+  stop primary
+}
+
+@test "clone: killed, frozen, restarted at once, and nothing is lost" {
+  local i name count
+  pair
+  for name in one two three four; do writer "$name" -m 50; done
+  app mortal "${servers[@]}"
+  for ((i = 0; i < $(rounds 3 30); i++)); do
+    wait_until settled
+    set_key mortal "/mortal/$i" x
+    set_key mortal "/mortal/$i" ''
+    moment 500
+    name=$(if ((RANDOM % 3)); then active; else passive; fi)
+    note "round $i: $name"
+    case $(((RANDOM + i) % 3)) in
+    0) # and what is dead returns
+      kill9 "$name"
+      elapse 1.5
+      $name
+      ;;
+    1) # at once
+      kill9 "$name"
+      $name
+      ;;
+    2)
+      freeze "$name"
+      elapse 2.5
+      thaw "$name"
+      ;;
+    esac
+    elapse 0.5
+    count=$(lines_of one '^I: ')
+    wait_for one '^I: ' $((count + 3))
+  done
+  wait_until settled
+  for name in one two three four; do
+    wait_for "$name" '^I: ' $(($(lines_of "$name" '^I: ') + 3))
+    stop "$name"
+  done
+  set_key mortal /end x
+  elapse 1.5                     # what is passed on is passed on
+  all_is_kept one two three four
+  run ! grep '/mortal/' table
+  tell mortal end
+  ends mortal
+  stop "$(passive)"
+  name=$(if [[ ${pid_of[primary]-} ]]; then echo primary; else echo backup; fi)
+  stop "$name"
+  same_digests mortal primary backup
+}
+
+@test "clone: cut in two, both serve; healed, neither's work is lost" {
+  local i
+  hosts p b c
+  servers=(tcp://10.77.0.1:5556 tcp://10.77.0.2:5556)
+  on p start primary clonesrv6 -p -i "$interval" "${servers[0]}" \
+    tcp://10.77.0.1:5003 "${servers[1]}" tcp://10.77.0.2:5003
+  on b start backup clonesrv6 -b -i "$interval" "${servers[1]}" \
+    tcp://10.77.0.2:5003 "${servers[0]}" tcp://10.77.0.1:5003
+  wait_until settled
+  on c start one clonecli6 -v -e 0 -t 1000 -m 50 -d /one/ "${servers[@]}"
+  mkfifo local.in
+  on p start local bash -c "exec 6<>local.in; exec cloneapp ${servers[*]} <&6"
+  wait_for one '^I: ' 5
+  for ((i = 0; i < $(rounds 1 10); i++)); do
+    set_key local "/local/dead$i" x
+    cut p
+    wait_for backup 'passive -> active: a vote' $((i + 1))
+    set_key local "/local/$i" x
+    set_key local "/local/dead$i" ''
+    wait_for one '^I: ' $(($(lines_of one '^I: ') + 20))
+    elapse 3                     # until nothing waits in any connection to it
+    heal p
+    wait_for backup 'active -> passive' $((i + 1))
+    wait_until settled
+  done
+  wait_for one '^I: ' $(($(lines_of one '^I: ') + 5))
+  stop one
+  elapse 2                       # what is passed on is passed on
+  set_key local /local/end x
+  elapse 0.5
+  for ((i = 0; i < $(rounds 1 10); i++)); do
+    expect local "/local/$i" x
+    expect local "/local/dead$i" '(nothing)'
+  done
+  # shellcheck disable=SC2034
+  asks=(on p)                   # from where it is asked for the table
+  all_is_kept one
+  tell local end
+  ends local
+  stop backup
+  stop primary
+  same_digests local primary backup
+}
