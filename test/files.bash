@@ -1,0 +1,39 @@
+# files.bash - a file, its server, its clients, and whether it arrived.
+
+# file NAME BYTES - of that size, full of anything
+file() {
+  head -c "$2" /dev/urandom >"$1"
+}
+
+# digest NAME - what it said about the file: bytes and digest
+digest() {
+  sed -nE 's/.*[ :]([0-9]+ bytes, digest [0-9a-f]{16})$/\1/p' "$1.log" | tail -n 1
+}
+
+# server MODEL FILE [OPTION...] - only the server, and alone under this name
+server() {
+  rm -f server.log
+  start server "fileio$1" -S "${@:3}" "$2" ipc://server
+  wait_for server 'server bound'
+}
+
+# fetch NAME MODEL [OPTION...] - a client of its own
+fetch() {
+  rm -f "$1.log"
+  start "$1" "fileio$2" -C "${@:3}" ipc://server
+}
+
+# complete NAME - it ended well, and has what the server has
+complete() {
+  ends "$1"
+  [[ $(digest "$1") == "$(digest server)" && $(digest "$1") ]]
+}
+
+# chunks MODEL BYTES SIZE - so many come: an empty one at the end is one, too
+chunks() {
+  if (($1 == 1)); then
+    echo $((($2 + $3 - 1) / $3 + 1))
+  else
+    echo $(($2 / $3 + 1))
+  fi
+}
