@@ -120,6 +120,7 @@ bool mdwrk_take(mdwrk *self, zg_msg *body)
     while (self->socket != NULL && zg_recv(body, self->socket, ZMQ_DONTWAIT))
         if (accept(self, body))
             return true;
+    zg_clear(body);
     watch(self);
     return false;
 }

@@ -41,7 +41,7 @@ static const char usage[] =
 enum { THREADS = 4 };
 
 /* What a thread does. */
-struct job {
+struct duty {
     const char *service;
     void (*begin)(tsp_order *);
     int workers;
@@ -126,17 +126,17 @@ static void *news_to_dispatcher(void)
 }
 
 /* Take the requests that are there, store all, answer all. */
-static void serve(struct job *job, mdwrk *workers, tsp_order *orders)
+static void serve(struct duty *duty, mdwrk *workers, tsp_order *orders)
 {
     void *news = news_to_dispatcher();
     mdwrk *who[MDWRK_MANY];
 
     do {
         int n = 0;
-        for (int i = 0; i < job->workers; i++)
+        for (int i = 0; i < duty->workers; i++)
             if (mdwrk_take(&workers[i], &orders[n].msg)) {
                 orders[n].what = TSP_NOTHING;
-                job->begin(&orders[n]);
+                duty->begin(&orders[n]);
                 who[n++] = &workers[i];
             }
         tspstore_carry_out(orders, n);
@@ -144,25 +144,25 @@ static void serve(struct job *job, mdwrk *workers, tsp_order *orders)
             finish(&orders[i], news);
             mdwrk_reply(who[i], &orders[i].msg);
         }
-    } while (mdwrk_wait(workers, job->workers));
+    } while (mdwrk_wait(workers, duty->workers));
     zmq_close(news);
 }
 
 static void *run(void *arg)
 {
-    struct job *job = arg;
-    mdwrk *workers = calloc((size_t) job->workers, sizeof *workers);
-    tsp_order *orders = calloc((size_t) job->workers, sizeof *orders);
+    struct duty *duty = arg;
+    mdwrk *workers = calloc((size_t) duty->workers, sizeof *workers);
+    tsp_order *orders = calloc((size_t) duty->workers, sizeof *orders);
 
     if (workers == NULL || orders == NULL)
         zg_die("calloc");
-    for (int i = 0; i < job->workers; i++) {
-        workers[i] = mdwrk_new(ctx, zg_value[0], job->service);
+    for (int i = 0; i < duty->workers; i++) {
+        workers[i] = mdwrk_new(ctx, zg_value[0], duty->service);
         workers[i].heartbeat = workers[i].reconnect = interval;
         workers[i].net = net;
     }
-    serve(job, workers, orders);
-    for (int i = 0; i < job->workers; i++)
+    serve(duty, workers, orders);
+    for (int i = 0; i < duty->workers; i++)
         mdwrk_destroy(&workers[i]);
     free(workers);
     free(orders);
@@ -200,14 +200,14 @@ int main(int argc, char *argv[])
     tspstore_open(zg_value['d']);
     look_through();
     printf("I: titanic stores in %s\n", zg_value['d']);
-    struct job jobs[THREADS] = {
+    struct duty duties[THREADS] = {
         { "titanic.request", on_request, workers / 2 },
         { "titanic.request", on_request, workers - workers / 2 },
         { "titanic.reply", on_reply, 4 },
         { "titanic.close", on_close, 2 },
     };
     for (int i = 0; i < THREADS; i++)
-        threads[i] = zg_thread(run, &jobs[i]);
+        threads[i] = zg_thread(run, &duties[i]);
     tspdispatch(ctx, zg_value[0], patience, news);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);

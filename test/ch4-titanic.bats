@@ -362,6 +362,39 @@ stored() {
   (($(cat client*.log | wc -l) >= $1))
 }
 
+@test "titanic: each call on the disk that fails is a 500, and leaves nothing behind" {
+  local call said failures=8
+  start broker mdbroker -i 300 ipc://broker
+  for call in {1..5}; do        # open, write, sync, rename, sync of the name
+    start_faulty "$call" 5
+    run -0 ask titanic.request absent x
+    [[ $output == '[][MDPC01][titanic.request][500]' && ! $(ls .titanic) ]] || fail "$call: $output"
+    store absent y
+    kill9 titanic
+    rm -r .titanic
+  done
+  for call in {6..8}; do        # delete twice, sync
+    start_faulty "$call" 5
+    uuid=$(store absent x)
+    for said in 500 200; do
+      run -0 ask titanic.close "$uuid"
+      [[ $output == "[][MDPC01][titanic.close][$said]" ]] || fail "$call: $output"
+    done
+    [[ ! $(ls .titanic) ]]
+    kill9 titanic
+  done
+  start worker mdworker -i 300 ipc://broker echo
+  for call in 6 7 8 9 11; do    # of a reply
+    start_faulty "$call" 5
+    uuid=$(store echo "call $call")
+    wait_for titanic 'W: cannot store' $((++failures))
+    [[ ! -e .titanic/${uuid}rep ]]
+    wait_until reply_is "$uuid" "[200][call $call]"
+    kill9 titanic
+    rm -r .titanic
+  done
+}
+
 @test "titanic: a disk that fails now and then costs a 500, and no request" {
   local what errno pass=0
   start broker mdbroker -i 300 ipc://broker
@@ -370,7 +403,7 @@ stored() {
   for errno in 5 28; do         # EIO, ENOSPC: each call that is made, in turn
     start_faulty 7+ $errno
     ((++pass))
-    wait_until stored $(($(cat client*.log | wc -l) + $(rounds 50 500)))
+    wait_until stored $(($(cat client*.log | wc -l) + $(rounds 30 500)))
     for what in openat writev syncfs renameat fsync; do
       wait_for titanic "fault in $what," $((pass * $(rounds 1 20)))
     done
