@@ -105,19 +105,21 @@ static void watch(mdwrk *self)
     int64_t now = zg_now();
     zg_msg none = { 0 };
 
-    if (self->socket == NULL && now >= due(self))
-        sign_on(self);
-    else if (self->socket == NULL)
-        return;
-    else if (now >= self->heard + self->liveness * self->heartbeat)
+    if (self->socket != NULL
+        && now >= self->heard + self->liveness * self->heartbeat)
         sign_off(self, "is silent");
-    else if (now >= due(self))
+    if (now < due(self))
+        return;
+    if (self->socket == NULL)
+        sign_on(self);
+    else
         tell(self, MDPW_HEARTBEAT, &none);
 }
 
 bool mdwrk_take(mdwrk *self, zg_msg *body)
 {
-    while (self->socket != NULL && zg_recv(body, self->socket, ZMQ_DONTWAIT))
+    while (self->readable && self->socket != NULL
+           && zg_recv(body, self->socket, ZMQ_DONTWAIT))
         if (accept(self, body))
             return true;
     zg_clear(body);
@@ -129,18 +131,21 @@ bool mdwrk_wait(mdwrk *workers, int n)
 {
     zmq_pollitem_t items[1 + MDWRK_MANY];
     int64_t until = ZG_FOREVER;
-    int used = 0;
 
-    /* Nothing ever comes from there, but the end of the program. */
-    items[used++] = (zmq_pollitem_t){ workers->stop, 0, ZMQ_POLLERR, 0 };
+    /* Nothing ever comes from stop, but the end of the program. */
     for (int i = 0; i < n; i++) {
-        if (workers[i].socket != NULL)
-            items[used++] =
-                (zmq_pollitem_t){ workers[i].socket, 0, ZMQ_POLLIN, 0 };
+        bool on = workers[i].socket != NULL;
+        items[i] = (zmq_pollitem_t){ on ? workers[i].socket : workers[i].stop,
+                                     0, on ? ZMQ_POLLIN : ZMQ_POLLERR, 0 };
         if (due(&workers[i]) < until)
             until = due(&workers[i]);
     }
-    return zg_poll(items, used, until) != -1;
+    items[n] = (zmq_pollitem_t){ workers->stop, 0, ZMQ_POLLERR, 0 };
+    if (zg_poll(items, n + 1, until) == -1)
+        return false;
+    for (int i = 0; i < n; i++)
+        workers[i].readable = items[i].revents != 0;
+    return true;
 }
 
 bool mdwrk_recv(mdwrk *self, zg_msg *body)

@@ -18,6 +18,7 @@ typedef struct {
     void *net;      /* a context for many workers' sockets (NULL: its own) */
     /* The others are its own. */
     void *stop, *own, *socket;
+    bool readable;
     const char *broker, *service;
     int64_t ready, heard, sent;
     zg_msg client;
