@@ -239,12 +239,11 @@ park() {
   start snail mdworker -i 300 -t "$ms" ipc://broker slow
   start worker mdworker -i 300 ipc://broker echo
   slow=$(store slow work)
-  park 450 slow                 # more than are sent at once to all services
+  park 450 slow                 # more than Titanic has on their way in all
   for n in 1 2 3; do
     quick=$(store echo "quick $n")
     wait_until reply_is "$quick" "[200][quick $n]"
   done
-  reply_is "$slow" '[300]'
   WAIT_S=60 wait_until reply_is "$slow" '[200][work]'
   [[ $(lines_of broker 'sent .*\[02\] \[[0-9A-F]*\] \[\] \[work\]$') -eq 1 ]]
 }
