@@ -22,7 +22,7 @@
  *     I: backend bound to tcp://127.0.0.1:5558
  *     I: 1000 topics published
  *     I: subscribed to 123
- *     I: subscription to 123: 1 topics to repeat
+ *     I: subscription to 123: ... topics to repeat
  *     123: ...
  *
  * Guide: chapter 5, "Last Value Caching".
