@@ -33,7 +33,7 @@ load files
   file data 20000000
   server 1 data -z 100000
   fetch client 1 -m 50 -t 500
-  sleep 0.5
+  elapse 0.5
   kill9 server
   start server fileio1 -S data ipc://server
   ends client 1
@@ -48,9 +48,9 @@ load files
     server $model data
     fetch client $model -m 100 -t 150 -r 100 -z 30000
     for n in 1 2; do
-      sleep 0.2
+      elapse 0.2
       freeze server
-      sleep 0.5
+      elapse 0.5
       thaw server
     done
     wait_for client 'W: no chunk, asking again'
