@@ -6,7 +6,6 @@
  * in the current directory.
  */
 #pragma once
-#include <sys/queue.h>
 
 static inline void endpoint_of(char *text, const char *name, const char *part)
 {

@@ -206,18 +206,18 @@ start_worker() { # NAME [OPTION...]
 
 # bats test_tags=demo:lbbroker
 @test "load balancing: many clients, many workers, every tenth is killed" {
-  local clients workers
+  local clients workers work=100
   clients=$(rounds 60 200) workers=$(rounds 20 50)
-  if [[ ${SHOW-} ]]; then clients=12 workers=10; fi
+  if [[ ${SHOW-} ]]; then clients=12 workers=4 work=1000; fi
   start_broker
-  note "$workers workers, each needs a tenth of a second for a request"
-  for ((n = 1; n <= workers; n++)); do start_worker "worker$n"; done
+  note "$workers workers, each needs $work ms for a request"
+  for ((n = 1; n <= workers; n++)); do start_worker "worker$n" -w $work; done
   note "$clients clients, each with a request"
   for ((n = 1; n <= clients; n++)); do
     start "client$n" zpeer -t 20000 REQ ipc://front "request $n"
   done
   for ((n = 1; n <= workers; n += 10)); do
-    moment 100
+    wait_for "worker$n" 'request'
     kill9 "worker$n"
   done
   note 'every client gets its reply'

@@ -156,8 +156,6 @@ stops_at_any_moment() {
   done
 }
 
-# From when it has taken the signals into its hands: before that it is no more
-# than a process that the system ends.
 stop_at_some_moment() {
   wait_until eval "ended $1 || awaits_signals $1"
   moment 250
@@ -170,12 +168,6 @@ gave_up() {
   wait "${pid_of[$1]}" || status=$?
   unset "pid_of[$1]"
   ((status <= 1)) || fail "$1 exited with $status"
-}
-
-# The shell that starts it has a signal mask of its own, for a moment.
-awaits_signals() {
-  [[ $(readlink "/proc/${pid_of[$1]}/exe") == */"$1" ]] \
-    && grep -q '^SigBlk:.*4..2$' "/proc/${pid_of[$1]}/status"
 }
 
 just_ended() {

@@ -26,7 +26,7 @@ rounds() {
   if [[ ${HAMMER-} ]]; then echo "$2"; else echo "$1"; fi
 }
 
-# note TEXT - say what the scene is about to do
+# note TEXT - say what the scene does next
 note() {
   if [[ ${SHOW-} ]]; then
     printf 'note\t%s\n' "$*" >"$SHOW"
@@ -130,9 +130,18 @@ ends() {
   ((status == ${2:-0})) || fail "$1 exited with $status"
 }
 
-# stop NAME [SIGNAL] - ask it to end, and expect a clean exit within a second
+# awaits_signals NAME - has it got as far as to take signals into its hands? The
+# shell that starts it has a signal mask of its own, for a moment.
+awaits_signals() {
+  [[ $(readlink "/proc/${pid_of[$1]}/exe") == "$bin"/* ]] \
+    && grep -q '^SigBlk:.*4..2$' "/proc/${pid_of[$1]}/status"
+}
+
+# stop NAME [SIGNAL] - ask it to end, and expect a clean exit within a second.
+# Before it awaits signals it is no more than a process that the system ends.
 stop() {
   local pid=${pid_of[$1]} from status=0
+  wait_until eval "awaits_signals '$1' 2>/dev/null || ! kill -0 $pid 2>/dev/null"
   from=$(date +%s%N)
   kill "-${2:-TERM}" "$pid"
   while kill -0 "$pid" 2>/dev/null; do
@@ -147,25 +156,30 @@ stop() {
   ((status == 0)) || fail "$1 exited with $status"
 }
 
+# shown TEXT - in a demo, say what has just been done
+shown() {
+  if [[ ${SHOW-} ]]; then note "$*"; fi
+}
+
 # kill9 NAME - it is gone, without a word
 kill9() {
-  if [[ ${SHOW-} ]]; then note "kill -9 $1"; fi
   local pid=${pid_of[$1]}
   unset "pid_of[$1]"
   kill -KILL "$pid" || return
   wait "$pid" 2>/dev/null || :
+  shown "kill -9 $1"
 }
 
 # freeze NAME - it hangs, its connections stay open; thaw NAME - it goes on
 freeze() {
-  if [[ ${SHOW-} ]]; then note "freeze $1"; fi
   kill -STOP "${pid_of[$1]}"
   until grep -q '^State:.T' "/proc/${pid_of[$1]}/status"; do sleep 0.01; done
+  shown "freeze $1"
 }
 
 thaw() {
-  if [[ ${SHOW-} ]]; then note "thaw $1"; fi
   kill -CONT "${pid_of[$1]}"
+  shown "thaw $1"
 }
 
 # memory NAME - its resident memory in kB
@@ -223,13 +237,13 @@ on() {
 
 # cut HOST - pull its cable; heal HOST - plug it in again
 cut() {
-  if [[ ${SHOW-} ]]; then note "cut $1 off the network"; fi
   "${in_switch[@]}" ip link set "to-$1" down
+  shown "cut $1 off the network"
 }
 
 heal() {
-  if [[ ${SHOW-} ]]; then note "heal the network of $1"; fi
   "${in_switch[@]}" ip link set "to-$1" up
+  shown "heal the network of $1"
 }
 
 fail() {

@@ -150,7 +150,7 @@ int main(int argc, char *argv[])
            && zg_recv(&msg, sock, 0)) {
         show(&msg);
         received++;
-        if (echo && !zg_send(&msg, sock, 0))
+        if (echo && !(zg_sleep(sock, zg_number('w')) && zg_send(&msg, sock, 0)))
             break;
     }
     zg_clear(&msg);
