@@ -24,7 +24,7 @@ each_program() {
     (
       set -eE
       cd "$name"
-      pid_of=()
+      pid_of=() watcher=
       trap 'teardown >logs 2>&1' EXIT
       seq 100000 >testdata        # for those that send a file
       # Who speaks to a whole network gets one of its own.
@@ -348,6 +348,6 @@ copies_and_builds() {
 }
 
 @test "contract: output comes line by line, into a pipe too" {
-  start publisher bash -c 'psenvpub ipc://pub | { read -r line; echo "got $line"; cat; }'
-  wait_for publisher '^got I: publisher bound'
+  start publisher bash -c 'exec psenvpub ipc://pub > >(exec cat)'
+  wait_for publisher '^I: publisher bound'
 }

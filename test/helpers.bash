@@ -19,6 +19,24 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return
   declare -gA pid_of=() host_pid=()
   via=()
+  mkfifo watch
+  watch_over >/dev/null 2>&1 </dev/null &
+  watcher=$!
+}
+
+# When a test takes too long bats ends its children, but not a program that a
+# child of theirs has started, and waits for that.
+watch_over() {
+  local process
+  trap '' TERM                  # bats means us, too
+  close_descriptors
+  read -rt $((BATS_TEST_TIMEOUT + 1)) _ <>watch || :
+  for process in /proc/[0-9]*; do
+    if [[ $(readlink "$process/exe") == "$bin"/* \
+      && $(readlink "$process/cwd") == "$PWD"* ]]; then
+      kill -KILL "${process#/proc/}"
+    fi
+  done
 }
 
 # rounds FEW MANY - how often: FEW in make test, MANY in make hammer
@@ -254,6 +272,7 @@ fail() {
 # After a failure bats prints all of this. Only our own children are killed.
 teardown() {
   local name
+  kill -KILL "$watcher" 2>/dev/null && wait "$watcher" 2>/dev/null || :
   for name in "${!pid_of[@]}"; do
     kill -KILL "${pid_of[$name]}" 2>/dev/null || :
     wait "${pid_of[$name]}" 2>/dev/null || :
