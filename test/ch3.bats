@@ -90,6 +90,11 @@ start_broker() {
   wait_for broker 'backend bound'
 }
 
+# cpu_ticks NAME - the hundredths of a second that it has worked
+cpu_ticks() {
+  awk '{ print $14 + $15 }' "/proc/${pid_of[$1]}/stat"
+}
+
 # A worker that says READY, shows each request, and sends it back as the reply.
 start_worker() { # NAME [OPTION...]
   local name=$1
@@ -119,6 +124,18 @@ start_worker() { # NAME [OPTION...]
   done
   stop worker
   stop broker INT
+}
+
+@test "load balancing: a broker whose requests wait does not spin" {
+  local spent
+  start_broker
+  start client zpeer -t 20000 REQ ipc://front hello
+  spent=$(cpu_ticks broker)
+  elapse 1
+  (($(cpu_ticks broker) - spent < 10))
+  start_worker worker
+  wait_for client '^\[hello\]$'
+  ends client
 }
 
 @test "load balancing: the worker that is free for the longest time is next" {
@@ -181,11 +198,19 @@ start_worker() { # NAME [OPTION...]
   start busy zpeer -n 9 -t 600000 DEALER ipc://back '' READY   # never replies
   start client zpeer -t 20000 REQ ipc://front 'do not lose me'
   wait_for busy 'do not lose me'
-  kill9 busy
   start_worker other
+  run -0 zpeer -t 20000 REQ ipc://front 'are you there?'
+  kill9 busy
   wait_for other 'do not lose me'
   wait_for client '^\[do not lose me\]$'
   ends client
+}
+
+@test "load balancing: a worker that begins anew gets its request once more" {
+  start_broker
+  start worker zpeer -n 9 -t 60000 DEALER ipc://back '' READY '%;' '' READY
+  start client zpeer -t 20000 REQ ipc://front 'do not lose me'
+  wait_for worker 'do not lose me' 2
 }
 
 @test "load balancing: malformed messages are dropped, and shift nothing" {
@@ -236,7 +261,7 @@ start_worker() { # NAME [OPTION...]
   start asyncsrv asyncsrv -t 0 tcp://127.0.0.1:*
   three_clients() { [[ $(sed -n 's/ request.*//p' asyncsrv.log | sort -u | wc -l) -eq 3 ]]; }
   wait_until three_clients
-  wait_for asyncsrv '^[0-9A-F]{4}-[0-9A-F]{4} request #[1-9][0-9]*$' 15
+  wait_for asyncsrv '^[0-9A-F]{4}-[0-9A-F]{4} request #[1-9][0-9]*$' 40
   stop asyncsrv
   run ! grep -vE '^I: |^[0-9A-F]{4}-[0-9A-F]{4} request #[1-9][0-9]*$' asyncsrv.log
   run -0 awk '/request/ && ++replies[$0] > 4 { exit 1 }' asyncsrv.log
