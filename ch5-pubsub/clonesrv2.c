@@ -70,7 +70,8 @@ static void publish(struct server *self)
             break;
         kvsimple_random(&update, "", ++self->number);
         kvmap_store(self->map, &update, 0);
-        zg_send(&update, self->publisher, 0);
+        if (!zg_send(&update, self->publisher, 0))
+            break; /* we are to stop */
     }
     zg_clear(&update);
 }

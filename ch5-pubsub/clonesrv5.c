@@ -49,12 +49,13 @@ struct server {
     char epoch[HUGZ_STAMP]; /* a server that starts again is another one */
 };
 
-/* Number it, keep it, publish it. */
+/* Number it, keep it, publish it; update is empty then. */
 static void apply(struct server *self, zg_msg *update)
 {
     kv_set_number(update, ++self->number);
     kvmap_store(self->map, update, kvmsg_expires(update));
     zg_send(update, self->publisher, 0);
+    zg_clear(update); /* it is not sent if we are to stop */
 }
 
 static void collect(struct server *self)

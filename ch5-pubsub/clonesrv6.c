@@ -78,12 +78,13 @@ struct server {
 
 /* ---- Active ------------------------------------------------------------- */
 
-/* Number it, keep it, publish it. */
+/* Number it, keep it, publish it; update is empty then. */
 static void apply(struct server *self, zg_msg *update)
 {
     kv_set_number(update, ++self->copy.sequence);
     kvmap_store(self->copy.map, update, kvmsg_expires(update));
     zg_send(update, self->publisher, 0);
+    zg_clear(update); /* it is not sent if we are to stop */
 }
 
 /* What the client asks for was done, maybe undone since: to tell it that, say

@@ -43,6 +43,20 @@ load clone
   stop server
 }
 
+@test "clone: a server stops in the middle of a flood" {
+  local n
+  for ((n = $(rounds 8 50); n > 0; n--)); do
+    start one clonesrv1 -m 0 ipc://u1
+    start two clonesrv2 -m 0 ipc://s2 ipc://u2
+    wait_for one 'publisher bound'
+    wait_for two 'publisher bound'
+    moment 300
+    stop one
+    stop two
+    rm one.log two.log
+  done
+}
+
 # ---- joining, models two to five ----------------------------------------------
 
 @test "clone 2: whoever joins, and when, has the server's table" {
