@@ -449,6 +449,16 @@ dc2_says() { # WORKERS
   [[ $(lines_of DC2 '^\[DC1\]') -eq 3 ]]
 }
 
+@test "federation: a peer that says much and is not there is passed over" {
+  start state zpeer -b -r 200 -w 300 -n 0 PUB ipc://DC2-state.ipc DC2 9999
+  start DC3 peering3 -c 0 -i 200 DC3 DC1
+  start DC1 peering3 -w 0 -c 20 -t 5000 DC1 DC2 DC3
+  wait_for DC1 '^DC1: [0-9A-F]{4}$' 20
+  [[ $(lines_of DC1 'lost task') -eq 0 ]]
+  stop DC1
+  stop DC3
+}
+
 @test "federation: what a peer said is soon worth nothing" {
   start DC1 peering3 -w 0 -c 30 -t 1000 -i 200 DC1 DC2
   dc2_says 9999
