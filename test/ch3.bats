@@ -402,6 +402,17 @@ start_worker() { # NAME [OPTION...]
   stop me TERM
 }
 
+@test "cloud flow: a peer that comes anew takes the place of its old connection" {
+  start me peering2 -c 0 -w 1 me you
+  wait_for me 'cloud bound'
+  start old zpeer -i you -n 9 -t 60000 DEALER ipc://me-cloud.ipc client '' hello
+  wait_for old '^\[client\]\[\]\[OK\]$'
+  freeze old                    # so its connection stays open
+  run -0 zpeer -i you -t 2500 DEALER ipc://me-cloud.ipc client '' hello
+  [[ $output == '[client][][OK]' ]]
+  stop me
+}
+
 @test "federation: a single cluster finishes its tasks" {
   start DC1 peering3 DC1
   wait_for DC1 '^DC1: [0-9A-F]{4}$' 10
