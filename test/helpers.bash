@@ -19,10 +19,17 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return
   declare -gA pid_of=() host_pid=()
   via=()
-  mkfifo watch
-  watch_over >/dev/null 2>&1 </dev/null &
-  watcher=$!
+  if [[ ${BATS_TEST_NAME-} ]]; then
+    watch_over >/dev/null 2>&1 </dev/null &
+    watcher=$!
+  fi
 }
+
+# nap SECONDS - sleep, without a process for it: nothing ever comes out of clock
+nap() {
+  read -rt "$1" -u "$clock" || :
+}
+exec {clock}<> <(:)
 
 # When a test takes too long bats ends its children, but not a program that a
 # child of theirs has started, and waits for that.
@@ -30,7 +37,8 @@ watch_over() {
   local process
   trap '' TERM                  # bats means us, too
   close_descriptors
-  read -rt $((BATS_TEST_TIMEOUT + 1)) _ <>watch || :
+  exec {clock}<> <(:)
+  nap $((BATS_TEST_TIMEOUT + 1))
   for process in /proc/[0-9]*; do
     if [[ $(readlink "$process/exe") == "$bin"/* \
       && $(readlink "$process/cwd") == "$PWD"* ]]; then
@@ -111,7 +119,7 @@ wait_for() {
     if [[ ! ${pid_of[$1]-} ]] || ! kill -0 "${pid_of[$1]}" 2>/dev/null; then
       ended=yes                 # look once more
     fi
-    sleep 0.05
+    nap 0.05
   done
 }
 
@@ -120,7 +128,7 @@ wait_until() {
   local deadline=$((SECONDS + WAIT_S))
   until "$@"; do
     if ((SECONDS > deadline)); then fail "never: $*"; return 1; fi
-    sleep 0.05
+    nap 0.05
   done
 }
 
@@ -140,7 +148,7 @@ ends() {
   local pid=${pid_of[$1]} deadline=$((SECONDS + WAIT_S)) status=0
   while kill -0 "$pid" 2>/dev/null; do
     if ((SECONDS > deadline)); then fail "$1 does not end"; return 1; fi
-    sleep 0.05
+    nap 0.05
   done
   wait "$pid" || status=$?
   if [[ ${SHOW-} ]]; then sleep 0.3; fi   # show_lines may have some lines left
@@ -167,7 +175,7 @@ stop() {
       fail "$1 does not stop"
       return 1
     fi
-    sleep 0.02
+    nap 0.02
   done
   wait "$pid" || status=$?
   unset "pid_of[$1]"
@@ -191,7 +199,7 @@ kill9() {
 # freeze NAME - it hangs, its connections stay open; thaw NAME - it goes on
 freeze() {
   kill -STOP "${pid_of[$1]}"
-  until grep -q '^State:.T' "/proc/${pid_of[$1]}/status"; do sleep 0.01; done
+  until grep -q '^State:.T' "/proc/${pid_of[$1]}/status"; do nap 0.01; done
   shown "freeze $1"
 }
 
@@ -240,7 +248,7 @@ hold_namespace() {
       fail 'cannot make a network namespace'
       return 1
     fi
-    sleep 0.02
+    nap 0.02
   done
   host_pid[$name]=$pid
 }
