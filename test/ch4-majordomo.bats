@@ -214,7 +214,8 @@ still_serves() {
 @test "clause 7: a client that floods does not keep others from being served" {
   broker
   worker echo
-  start flood mdclient2 -n 1000000 $at
+  start flood mdclient2 -n 99999999 $at
+  wait_for flood 'replies so far'
   run -0 mdclient -n 3 -r 1 -t 10000 $at
   [[ $(lines_of flood received) == 0 ]]
   stop flood
@@ -672,7 +673,7 @@ at_work() {
   local n
   broker -i 300
   for n in 1 2 3; do worker worker$n -i 300; done
-  start client mdclient -n 100000 -t 500 -r 100 $at
+  start client mdclient -n 99999999 -t 500 -r 100 $at
   for ((n = 0; n < $(rounds 2 20); n++)); do
     kill9 broker
     : >broker.log
@@ -713,7 +714,7 @@ at_work() {
   wait_for window '^1000 replies received$'
   note 'more workers, larger requests, and a client that is slow to read'
   for n in bob carol dave; do worker $n; done
-  local count=5000
+  local count=20000
   if [[ ${SHOW-} ]]; then count=60000; fi
   start slow mdclient2 -n $count -z 4096 $at
   for ((n = 0; n < 2; n++)); do
@@ -824,10 +825,13 @@ at_work() {
 }
 
 @test "majordomo: all stop in any state, and at once" {
-  start client mdclient ipc://nobody
-  start client2 mdclient2 -t 60000 ipc://nobody
-  start lookup mmiecho ipc://nobody
-  start worker mdworker -i 100 ipc://nobody
+  start mute zpeer -b -t 60000 -n 1000 ROUTER ipc://mute
+  start client mdclient -t 60000 ipc://mute
+  start client2 mdclient2 -o 1 -t 60000 ipc://mute
+  start lookup mmiecho -t 60000 ipc://mute
+  start worker mdworker -i 100 ipc://mute
+  wait_for mute 'Hello' 2
+  wait_for mute 'mmi.service'
   wait_for worker 'silent'
   stop client INT
   stop client2
