@@ -41,11 +41,12 @@ static const char usage[] =
     "  BACKEND     connect to ppqueue (tcp://localhost:5556)\n"
     "Peers: ppqueue ipc://frontend BACKEND, lpclient ipc://frontend\n";
 
-enum { MIN_PAUSE_MS = 1000, MAX_PAUSE_MS = 32000, BATCH = 100 };
+enum { MIN_PAUSE_MS = 1000, MAX_PAUSE_MS = 32000 };
 
-static int64_t interval, patience, beat_at, work_ms;
-static long faults;
-static long pause_ms = MIN_PAUSE_MS; /* before the next connection */
+static long work_ms, faults, pause_ms = MIN_PAUSE_MS;
+static int64_t interval, patience;
+static int64_t beat_at; /* our next heartbeat is due */
+static int64_t dead_at; /* the queue is dead, if it says nothing before */
 
 /* Wait for these events until then, or until after the next heartbeat. */
 static int heartbeat(void *queue, short events, int64_t until)
@@ -86,39 +87,37 @@ static bool work(void *queue)
     return true;
 }
 
-/* [HEARTBEAT], or [client][][body...] to be sent back; false to stop. */
-static bool from_queue(void *queue, zg_msg *msg)
+/* Read [HEARTBEAT], or [client][][body...] and send that back; false to stop.
+ * What came while we worked is not read yet: so silence begins after that. */
+static bool from_queue(void *queue)
 {
-    if (msg->count == 1 && zg_is(msg, 0, PPP_HEARTBEAT))
+    zg_msg msg = { 0 };
+    bool go_on = true;
+
+    if (!zg_recv(&msg, queue, ZMQ_DONTWAIT))
         return true;
-    if (ppp_has_body(msg, 0))
-        return work(queue) && zg_send(msg, queue, 0);
-    zg_drop(msg, "the queue");
-    return true;
+    if (ppp_has_body(&msg, 0))
+        go_on = work(queue) && zg_send(&msg, queue, 0);
+    else if (msg.count != 1 || !zg_is(&msg, 0, PPP_HEARTBEAT))
+        zg_drop(&msg, "the queue");
+    zg_clear(&msg);
+    dead_at = zg_now() + patience;
+    pause_ms = MIN_PAUSE_MS;
+    return go_on;
 }
 
 /* Serve on a new connection; false to stop, true when the queue is silent. */
 static bool serve(void *queue)
 {
-    int64_t dead_at = zg_now() + patience;
-    zg_msg msg = { 0 };
-    bool go_on = true;
-
     zg_must(zmq_connect(queue, zg_value[0]));
     zmq_send(queue, PPP_READY, 1, 0);
     printf("I: worker ready\n");
     beat_at = zg_now() + interval;
-    while (go_on && zg_now() < dead_at) {
-        go_on = heartbeat(queue, ZMQ_POLLIN, dead_at) != -1;
-        for (int n = 0;
-             n < BATCH && go_on && zg_recv(&msg, queue, ZMQ_DONTWAIT); n++) {
-            dead_at = zg_now() + patience;
-            pause_ms = MIN_PAUSE_MS;
-            go_on = from_queue(queue, &msg);
-        }
-    }
-    zg_clear(&msg);
-    return go_on;
+    dead_at = zg_now() + patience;
+    while (zg_now() < dead_at)
+        if (heartbeat(queue, ZMQ_POLLIN, dead_at) == -1 || !from_queue(queue))
+            return false;
+    return true;
 }
 
 int main(int argc, char *argv[])
