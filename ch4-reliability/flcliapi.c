@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: 0BSD */
 /* flcliapi.c - the client's half of RFC 10: which servers live, whom to ask.
  *
- *     application PAIR <---> PAIR agent ROUTER <---> ROUTER servers
- *       [CONNECT][endpoint]       (this)    [PING]
- *       [REQUEST][body...]                  [PONG]
- *       [OK][reply...] or [FAILED]          [number][body or reply...]
+ *     application DEALER <---> ROUTER agent <---> ROUTER servers
+ *       [CONNECT][endpoint]        (this)      [PING]
+ *       [REQUEST][body...]                     [PONG]
+ *       [OK][reply...] or [FAILED]             [number][body or reply...]
  *
  * The agent is a thread, so that servers are watched while the application does
- * something else. A request goes to a server that has answered a PING, and soon
- * to the next one if there is no reply, to each at most once.
- * In the end connections to servers that still owe a reply are made anew: that
- * takes back what they have not got, and late replies find no way. We name each
- * connection ourselves, so it does not matter how servers call themselves.
+ * something else. One socket for both sides saves it a poll for each message.
+ * A request goes to a server that has answered a PING, and soon to the next one
+ * if no reply comes, to each once. Connections to servers that then still owe a
+ * reply are made anew: this takes back what is unsent, and late replies find no
+ * way. We name connections ourselves: how servers call themselves is all one.
  *
  * Guide: chapter 4, "Model Three: Complex and Nasty".
  */
 #include "flcliapi.h"
+
+#define APP "app" /* the application's name at the agent's socket */
 
 enum {
     MAX_SERVERS = 64,
     MAX_BODY = 16, /* frames */
     LIVENESS = 3,  /* pings without answer, then we connect anew */
     TRY_MS = 400,  /* then the next server: the third has its turn in time */
-    BATCH = 100, /* messages from servers, then it is the application's turn */
 };
 
 struct server {
@@ -34,9 +35,8 @@ struct server {
 };
 
 struct flcliapi {
-    void *pipe; /* the application's end; all the rest is the agent's */
+    void *pipe, *router; /* the application's end; all the rest: the agent's */
     pthread_t thread;
-    void *command, *router;
     long timeout, ping_interval;
     struct server server[MAX_SERVERS];
     int servers, preferred;
@@ -46,6 +46,15 @@ struct flcliapi {
     int64_t ping_at, expires, next_at; /* next_at: to ask one more server */
 };
 
+/* Append frames of another message; their bytes are shared. */
+static void append(zg_msg *msg, zg_msg *other, int first)
+{
+    for (int i = first; i < other->count; i++) {
+        zmq_msg_init(&msg->frame[msg->count]);
+        zmq_msg_copy(&msg->frame[msg->count++], &other->frame[i]);
+    }
+}
+
 /* [name][PING] or [name][number][body...] */
 static bool tell(flcliapi *self, struct server *server, const char *what,
                  zg_msg *body)
@@ -54,10 +63,7 @@ static bool tell(flcliapi *self, struct server *server, const char *what,
 
     zg_insert(&msg, 0, server->name, strlen(server->name));
     zg_insert(&msg, 1, what, strlen(what));
-    for (int i = 0; i < body->count; i++) {
-        zmq_msg_init(&msg.frame[msg.count]);
-        zmq_msg_copy(&msg.frame[msg.count++], &body->frame[i]);
-    }
+    append(&msg, body, 0);
     bool sent = zg_send(&msg, self->router, ZMQ_DONTWAIT);
     zg_clear(&msg);
     return sent;
@@ -76,26 +82,26 @@ static void connect_anew(flcliapi *self, struct server *server)
     server->unanswered = tell(self, server, "PING", &(zg_msg){ 0 });
 }
 
-static void add_server(flcliapi *self)
+/* [app][CONNECT][endpoint] */
+static void add_server(flcliapi *self, zg_msg *msg)
 {
-    struct server *server = self->server, *end = server + self->servers;
+    struct server *s = self->server, *end = s + self->servers;
 
-    while (server < end && !zg_is(&self->request, 1, server->endpoint))
-        server++;
-    if (server == self->server + MAX_SERVERS) {
+    while (s < end && !zg_is(msg, 2, s->endpoint))
+        s++;
+    if (s == self->server + MAX_SERVERS) {
         fprintf(stderr, "W: too many servers\n");
-    } else if (server == end) {
-        snprintf(server->endpoint, sizeof server->endpoint, "%.*s",
-                 ZG_TEXT(&self->request, 1));
-        connect_anew(self, server);
+    } else if (s == end) {
+        snprintf(s->endpoint, sizeof s->endpoint, "%.*s", ZG_TEXT(msg, 2));
+        connect_anew(self, s);
         self->servers++;
     }
-    zg_clear(&self->request);
 }
 
-static void begin(flcliapi *self)
+/* [app][REQUEST][body...] */
+static void begin(flcliapi *self, zg_msg *msg)
 {
-    zg_pop(&self->request);
+    append(&self->request, msg, 2);
     snprintf(self->number, sizeof self->number, "%lu", ++self->requests);
     self->next_at = zg_now();
     self->expires = self->next_at + self->timeout;
@@ -105,8 +111,10 @@ static void begin(flcliapi *self)
 static void finish(flcliapi *self, const char *status, zg_msg *msg)
 {
     zg_insert(msg, 0, status, strlen(status));
-    zg_send(msg, self->command, ZMQ_DONTWAIT);
+    zg_insert(msg, 0, APP, strlen(APP));
+    zg_send(msg, self->router, ZMQ_DONTWAIT);
     zg_clear(&self->request);
+    self->expires = self->next_at = ZG_FOREVER;
     for (int i = 0; i < self->servers; i++)
         if (self->server[i].asked)
             connect_anew(self, &self->server[i]);
@@ -126,7 +134,7 @@ static void from_server(flcliapi *self, zg_msg *msg)
     }
     server->unanswered = 0;
     server->alive |= pong;
-    if (!pong && self->request.count > 0 && zg_is(msg, 1, self->number)) {
+    if (server->asked && zg_is(msg, 1, self->number)) {
         server->asked = false;
         self->preferred = (int) (server - self->server);
         zg_pop(msg);
@@ -145,26 +153,20 @@ static void ping_servers(flcliapi *self)
     self->ping_at = zg_now() + self->ping_interval;
 }
 
-/* Do what is due: PINGs, and to ask the next server that lives and has not been
- * asked. Returns when to come again, if nobody says anything before. */
+/* Do what is due, and return when more will be, if nothing comes before. */
 static int64_t tick(flcliapi *self)
 {
     int64_t now = zg_now(), due;
 
     if (now >= self->ping_at)
         ping_servers(self);
-    if (self->request.count > 0 && now >= self->expires)
+    if (now >= self->expires)
         finish(self, "FAILED", &(zg_msg){ 0 });
-    if (self->request.count == 0)
-        return self->ping_at;
     for (int i = 0; i < self->servers && now >= self->next_at; i++) {
-        int n = (self->preferred + i) % self->servers;
-        struct server *server = &self->server[n];
-        if (server->alive && !server->asked
-            && tell(self, server, self->number, &self->request)) {
-            server->asked = true;
+        struct server *s = &self->server[(self->preferred + i) % self->servers];
+        if (s->alive && !s->asked
+            && (s->asked = tell(self, s, self->number, &self->request)))
             self->next_at = now + TRY_MS;
-        }
     }
     due = self->ping_at < self->expires ? self->ping_at : self->expires;
     return now < self->next_at && self->next_at < due ? self->next_at : due;
@@ -173,23 +175,22 @@ static int64_t tick(flcliapi *self)
 static void *agent(void *arg)
 {
     flcliapi *self = arg;
-    zmq_pollitem_t items[] = { { self->command, 0, ZMQ_POLLIN, 0 },
-                               { self->router, 0, ZMQ_POLLIN, 0 } };
     zg_msg msg = { 0 };
 
-    while (zg_poll(items, 2, tick(self)) != -1) {
-        if (self->request.count == 0
-            && zg_recv(&self->request, self->command, ZMQ_DONTWAIT)) {
-            if (zg_is(&self->request, 0, "REQUEST"))
-                begin(self);
-            else if (zg_is(&self->request, 0, "CONNECT"))
-                add_server(self);
-            else
-                break;
-        }
-        for (int n = 0; n < BATCH && zg_recv(&msg, self->router, ZMQ_DONTWAIT);
-             n++)
+    for (bool go_on = true; go_on;) {
+        int left = (int) (tick(self) - zg_now());
+        left = left > 0 ? left : 0;
+        zmq_setsockopt(self->router, ZMQ_RCVTIMEO, &left, sizeof left);
+        if (!zg_recv(&msg, self->router, 0))
+            go_on = errno != ETERM;
+        else if (!zg_is(&msg, 0, APP))
             from_server(self, &msg);
+        else if (zg_is(&msg, 1, "REQUEST"))
+            begin(self, &msg);
+        else if (zg_is(&msg, 1, "CONNECT"))
+            add_server(self, &msg);
+        else
+            go_on = false;
     }
     zg_clear(&msg);
     zg_clear(&self->request);
@@ -206,13 +207,14 @@ flcliapi *flcliapi_new(void *ctx, long timeout, long ping_interval)
     snprintf(inproc, sizeof inproc, "inproc://flcliapi-%p", (void *) self);
     self->timeout = timeout;
     self->ping_interval = ping_interval;
-    self->pipe = zg_socket(ctx, ZMQ_PAIR);
-    self->command = zg_socket(ctx, ZMQ_PAIR);
+    self->expires = self->next_at = ZG_FOREVER; /* there is no request */
+    self->pipe = zg_socket(ctx, ZMQ_DEALER);
     self->router = zg_socket(ctx, ZMQ_ROUTER);
     zg_set(self->router, ZMQ_LINGER, 0); /* to take back what is queued */
     zg_set(self->router, ZMQ_ROUTER_MANDATORY, 1);
     zg_set(self->router, ZMQ_CONNECT_TIMEOUT, (int) ping_interval);
-    zg_must(zmq_bind(self->command, inproc));
+    zg_must(zmq_bind(self->router, inproc));
+    zg_must(zmq_setsockopt(self->pipe, ZMQ_ROUTING_ID, APP, strlen(APP)));
     zg_must(zmq_connect(self->pipe, inproc));
     self->thread = zg_thread(agent, self);
     return self;
@@ -223,7 +225,6 @@ void flcliapi_destroy(flcliapi **self)
     zmq_send((*self)->pipe, "END", 3, 0);
     pthread_join((*self)->thread, NULL);
     zmq_close((*self)->pipe);
-    zmq_close((*self)->command);
     zmq_close((*self)->router);
     free(*self);
     *self = NULL;
