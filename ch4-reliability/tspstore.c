@@ -50,6 +50,8 @@ static bool write_file(const char *name, zg_msg *msg)
     ssize_t total = 4, n = 1;
     int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 
+    if (fd == -1)
+        return false;
     for (int i = 0; i < msg->count; i++) {
         size_t size = zmq_msg_size(&msg->frame[i]);
         for (int j = 0; j < 8; j++)
@@ -58,41 +60,49 @@ static bool write_file(const char *name, zg_msg *msg)
         part[n++] = (struct iovec){ zmq_msg_data(&msg->frame[i]), size };
         total += 8 + (ssize_t) size;
     }
-    if (fd == -1)
-        return false;
     bool good = writev(fd, part, (int) n) == total; /* a full disk takes less */
     return close(fd) == 0 && good;
 }
 
-/* Read the frames of a file, up to that many, and append them to msg.
- * 1: done; 0: there is no such file; -1: it is damaged, or cannot be read. */
+/* Append the next frame of a file, which cannot be larger than that. */
+static bool read_frame(FILE *file, uint64_t limit, zg_msg *msg)
+{
+    unsigned char head[8];
+    uint64_t size = 0;
+
+    if (fread(head, 8, 1, file) != 1)
+        return false;
+    for (int i = 0; i < 8; i++)
+        size = size << 8 | head[i];
+    if (size > limit)
+        return false;
+    zmq_msg_t *frame = &msg->frame[msg->count++];
+    zg_must(zmq_msg_init_size(frame, size));
+    return fread(zmq_msg_data(frame), 1, size, file) == size;
+}
+
+/* Read a file of at most so many frames in place of msg. 1: done; 0: there is
+ * no such file; -1: it is damaged, or cannot be read. */
 static int read_file(const char *name, zg_msg *msg, int max)
 {
-    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW), first = msg->count;
-    FILE *file = fd == -1 ? NULL : fdopen(fd, "r");
-    unsigned char head[8];
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW);
     struct stat st;
-    bool good;
+    char head[4];
+    FILE *file;
 
-    if (file == NULL)
+    zg_clear(msg);
+    if (fd == -1)
         return errno == ENOENT ? 0 : -1;
-    good = fstat(fd, &st) == 0 && fread(head, 4, 1, file) == 1
-           && memcmp(head, "TSP1", 4) == 0;
-    while (good && fread(head, 8, 1, file) == 1) {
-        uint64_t size = 0;
-        for (int i = 0; i < 8; i++)
-            size = size << 8 | head[i];
-        good = msg->count - first < max && size <= (uint64_t) st.st_size;
-        if (!good)
-            break;
-        zmq_msg_t *frame = &msg->frame[msg->count++];
-        zg_must(zmq_msg_init_size(frame, size));
-        good = fread(zmq_msg_data(frame), 1, size, file) == size;
-    }
-    good = good && msg->count > first && ftell(file) == st.st_size;
+    if ((file = fdopen(fd, "r")) == NULL)
+        zg_die("fdopen");
+    bool good = fstat(fd, &st) == 0 && fread(head, 4, 1, file) == 1
+                && memcmp(head, "TSP1", 4) == 0;
+    while (good && msg->count < max && ftell(file) < st.st_size)
+        good = read_frame(file, (uint64_t) st.st_size, msg);
+    good = good && msg->count > 0 && ftell(file) == st.st_size;
     fclose(file);
     if (!good)
-        mdp_cut(msg, first);
+        zg_clear(msg);
     return good ? 1 : -1;
 }
 
@@ -121,7 +131,7 @@ static bool exists(const char *uuid, const char *suffix)
     return faccessat(dir, name_of(name, uuid, suffix), F_OK, 0) == 0;
 }
 
-static bool delete (const char *uuid, const char *suffix)
+static bool erase(const char *uuid, const char *suffix)
 {
     char name[NAME];
 
@@ -145,51 +155,56 @@ static void write_down(tsp_order *order)
     order->failed = !write_file(name, &order->msg);
 }
 
-/* Its bytes are on the disk: give it its name. A reply whose request has been
- * deleted in the meantime is not wanted any more. */
+/* Its bytes are on the disk, unless it failed: give it its name. A reply whose
+ * request has been deleted in the meantime is not wanted any more. */
 static void name_it(tsp_order *order)
 {
     const char *suffix = suffix_of(order);
+    bool wanted = order->what == TSP_REQUEST || exists(order->uuid, ".req");
 
-    if (!order->failed
-        && (order->what == TSP_REQUEST || exists(order->uuid, ".req")))
+    if (wanted && !order->failed)
         order->failed = !move(order->uuid, suffix + 1, suffix);
-    if (order->failed || order->what == TSP_REPLY)
-        delete (order->uuid, suffix + 1); /* if it is still there */
+    if (!wanted || order->failed)
+        erase(order->uuid, suffix + 1);
+}
+
+static void erase_both(tsp_order *order)
+{
+    order->failed = !erase(order->uuid, ".req") || !erase(order->uuid, ".rep");
 }
 
 /* All is written, then synced, then named, and the names are synced. */
 void tspstore_carry_out(tsp_order *orders, int n)
 {
-    bool changed = false, written = false, synced;
+    int files = 0, changes = 0;
+    bool synced;
 
     for (int i = 0; i < n; i++) {
         orders[i].failed = false;
-        changed = changed || orders[i].what != TSP_NOTHING;
+        changes += orders[i].what != TSP_NOTHING;
         if (orders[i].what == TSP_REQUEST || orders[i].what == TSP_REPLY) {
             write_down(&orders[i]);
-            written = true;
+            files++;
         }
     }
-    if (!changed)
+    if (changes == 0)
         return;
-    synced = !written || syncfs(dir) == 0;
+    synced = files == 0 || syncfs(dir) == 0;
     pthread_mutex_lock(&names);
-    for (int i = 0; i < n; i++)
-        if (orders[i].what == TSP_DELETE) {
-            orders[i].failed = !delete (orders[i].uuid, ".req")
-                               || !delete (orders[i].uuid, ".rep");
-        } else if (orders[i].what != TSP_NOTHING) {
-            orders[i].failed = orders[i].failed || !synced;
+    for (int i = 0; i < n; i++) {
+        orders[i].failed |= !synced;
+        if (orders[i].what == TSP_DELETE)
+            erase_both(&orders[i]);
+        else if (orders[i].what != TSP_NOTHING)
             name_it(&orders[i]);
-        }
+    }
     pthread_mutex_unlock(&names);
     synced = fsync(dir) == 0;
     for (int i = 0; i < n; i++) {
         if (!synced && !orders[i].failed && orders[i].what == TSP_REQUEST)
-            delete (orders[i].uuid, ".req"); /* nobody will know of it */
-        orders[i].failed = orders[i].failed || !synced;
-        if (orders[i].failed)
+            erase(orders[i].uuid, ".req"); /* nobody will know of it */
+        orders[i].failed |= !synced;
+        if (orders[i].failed && orders[i].what != TSP_NOTHING)
             fprintf(stderr, "W: cannot store %s\n", orders[i].uuid);
     }
 }
@@ -239,16 +254,13 @@ int tspstore_read_request(const char *uuid, zg_msg *msg)
 {
     char name[NAME];
 
-    zg_clear(msg);
     return read_file(name_of(name, uuid, ".req"), msg, MDP_BODY);
 }
 
 int tspstore_read_reply(const char *uuid, zg_msg *msg)
 {
     char name[NAME];
-    int found;
+    int found = read_file(name_of(name, uuid, ".rep"), msg, TSP_FRAMES);
 
-    zg_clear(msg);
-    found = read_file(name_of(name, uuid, ".rep"), msg, TSP_FRAMES);
     return found == 0 && exists(uuid, ".req") ? 2 : found;
 }

@@ -414,7 +414,7 @@ stored() {
     kill9 titanic
   done
   start worker mdworker -i 300 ipc://broker echo
-  for call in $(rounds '7 11' '6 7 8 9 11'); do # of a reply
+  for call in $(rounds '7 10' '6 7 8 9 10'); do # of a reply
     start_faulty "$call" 5
     uuid=$(store echo "call $call")
     wait_for titanic 'W: cannot store' $((++failures))
