@@ -10,24 +10,32 @@
  *     bstar_voter(star, "tcp://127.0.0.1:5001", ZMQ_ROUTER, serve, self);
  *     bstar_start(star);
  *     bstar_destroy(&star);
+ *
+ * What cannot be done when it is set up, such as to bind or a 16th timer, ends
+ * the program. All functions are for the thread that runs the reactor.
+ *
+ * Guide: chapter 4, "Binary Star Reactor".
  */
 #pragma once
 #include "zg.h"
 
 typedef struct bstar bstar;
 
-/* What the application is called with: a message and its socket, or NULL for
- * both when it is about time or a change of state. The message is its own, to
- * send or to leave. A handler that returns -1 ends the reactor. */
+/* What the application is called with: a message, all its frames as they came,
+ * and its socket, or NULL for both when it is about time or a change of state.
+ * The message may be sent, changed, or left: it is cleared after the call. A
+ * handler that returns -1 ends the reactor. */
 typedef int bstar_handler(zg_msg *msg, void *sock, void *arg);
 
-/* Local is where to publish our state, remote where the peer publishes its. */
+/* Local is where to publish our state (bound), remote where the peer publishes
+ * its. Each does so once per interval, in ms: two of them without a word mean
+ * that the other is gone. */
 bstar *bstar_new(void *ctx, bool primary, const char *local, const char *remote,
                  long interval);
 void bstar_destroy(bstar **self);
 
-/* Bind a socket for clients; bstar_destroy() closes it. Their messages are
- * votes, come to the handler while we are active, and are dropped otherwise. */
+/* Bind a socket of that type for clients; bstar_destroy() closes it. Messages
+ * are votes, come to the handler while we are active, and are dropped if not. */
 void *bstar_voter(bstar *self, const char *endpoint, int type,
                   bstar_handler *handler, void *arg);
 

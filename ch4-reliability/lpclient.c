@@ -73,13 +73,13 @@ int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     long count = zg_number('n'), timeout = zg_number('t');
-    long tries, most = zg_number('r');
+    long left, tries = zg_number('r');
     int outcome = 1;
     void *ctx = zg_start(), *server = connect_to(ctx, zg_value[0]);
 
     for (long n = 1; outcome == 1 && (count == 0 || n <= count); n++) {
-        tries = most;
-        while ((outcome = ask(server, n, timeout)) == 0 && --tries > 0) {
+        left = tries;
+        while ((outcome = ask(server, n, timeout)) == 0 && --left > 0) {
             fprintf(stderr, "W: no response from server, retrying...\n");
             zmq_close(server);
             server = connect_to(ctx, zg_value[0]);

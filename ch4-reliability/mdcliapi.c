@@ -16,9 +16,8 @@ mdcli mdcli_new(void *ctx, const char *broker)
     return (mdcli){ .ctx = ctx, .broker = broker, .timeout = 2500, .tries = 3 };
 }
 
-static void connect_again(mdcli *self)
+static void connect_to_broker(mdcli *self)
 {
-    mdcli_destroy(self);
     self->socket = zg_socket(self->ctx, ZMQ_REQ);
     zg_set(self->socket, ZMQ_LINGER, 0); /* given up is given up */
     zg_must(zmq_connect(self->socket, self->broker));
@@ -29,26 +28,19 @@ static void say(mdcli *self, const char *service, zg_msg *body)
 {
     zg_msg request = { 0 };
 
-    zg_insert(&request, 0, MDPC_CLIENT, 6);
-    zg_insert(&request, 1, service, strlen(service));
-    for (int i = 0; i < body->count; i++) {
-        zmq_msg_init(&request.frame[request.count]);
-        zmq_msg_copy(&request.frame[request.count++], &body->frame[i]);
-    }
+    mdp_add(&request, MDPC_CLIENT);
+    mdp_add(&request, service);
+    mdp_copy(&request, body->frame, body->count);
     mdp_show(self->verbose, "request", &request);
     zg_send(&request, self->socket, ZMQ_DONTWAIT);
     zg_clear(&request);
 }
 
-/* [MDPC01][service][body...] came; its body takes the place of the request. */
-static void open_reply(zg_msg *reply, zg_msg *body)
+/* Is it [MDPC01][service][body...]? */
+static bool is_reply(zg_msg *msg, const char *service)
 {
-    zg_clear(body);
-    for (int i = 2; i < reply->count; i++) {
-        zmq_msg_init(&body->frame[body->count]);
-        zmq_msg_move(&body->frame[body->count++], &reply->frame[i]);
-    }
-    zg_clear(reply);
+    return msg->count >= 3 && zg_is(msg, 0, MDPC_CLIENT)
+           && zg_is(msg, 1, service);
 }
 
 /* One try. Like zmq_poll(): 1 with a reply, 0 without, -1 if we are to stop. */
@@ -64,10 +56,10 @@ static int ask(mdcli *self, const char *service, zg_msg *body)
         if (!zg_recv(&reply, self->socket, ZMQ_DONTWAIT))
             continue;
         mdp_show(self->verbose, "reply", &reply);
-        if (reply.count >= 3 && zg_is(&reply, 0, MDPC_CLIENT)
-            && zg_is(&reply, 1, service)) {
-            open_reply(&reply, body);
-            return 1;
+        if (is_reply(&reply, service)) {
+            zg_clear(body);
+            mdp_copy(body, &reply.frame[2], reply.count - 2);
+            break;
         }
         zg_drop(&reply, "the broker");
     }
@@ -81,7 +73,7 @@ bool mdcli_send(mdcli *self, const char *service, zg_msg *body)
 
     for (long left = self->tries; rc == 0 && left > 0; left--) {
         if (self->socket == NULL)
-            connect_again(self);
+            connect_to_broker(self);
         if ((rc = ask(self, service, body)) == 1)
             return true;
         if (rc == 0)

@@ -49,7 +49,7 @@ int main(int argc, char *argv[])
     client.timeout = zg_number('t');
     client.tries = zg_number('r');
     client.verbose = zg_value['v'] != NULL;
-    for (errno = 0; done < count;) {
+    while (done < count) {
         zg_insert(&msg, 0, hello, (size_t) size);
         if (!mdcli_send(&client, zg_value[1], &msg))
             break;

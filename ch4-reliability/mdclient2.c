@@ -62,7 +62,7 @@ int main(int argc, char *argv[])
         hello[i] = "Hello world"[i % 11];
     client.timeout = zg_number('t');
     client.verbose = zg_value['v'] != NULL;
-    for (errno = 0; received < count;) {
+    while (received < count) {
         while (sent < count && sent - received < window && ask(&client, size))
             sent++;
         if (!mdcli2_recv(&client, &reply))

@@ -65,7 +65,7 @@ static inline void *watch_connections(void *net, void *router)
 {
     void *monitor = zg_socket(net, ZMQ_PAIR);
 
-    zg_set(monitor, ZMQ_RCVHWM, 0); /* or libzmq waits for us */
+    zg_set(monitor, ZMQ_RCVHWM, 0); /* libzmq would wait for room */
     zg_must(
         zmq_socket_monitor(router, "inproc://closed", ZMQ_EVENT_DISCONNECTED));
     zg_must(zmq_connect(monitor, "inproc://closed"));

@@ -80,8 +80,7 @@ static bool accept(mdwrk *self, zg_msg *msg)
     self->heard = zg_now();
     if (ours && zg_is(msg, 2, MDPW_REQUEST) && msg->count > 5
         && zg_is(msg, 4, "")) {
-        zmq_msg_init(&self->client.frame[self->client.count++]);
-        zmq_msg_move(&self->client.frame[0], &msg->frame[3]);
+        mdp_copy(&self->client, &msg->frame[3], 1);
         for (int i = 0; i < 5; i++)
             zg_pop(msg);
         return true;

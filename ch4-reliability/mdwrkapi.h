@@ -16,8 +16,9 @@ typedef struct {
     long reconnect; /* at least so long from READY to READY, in ms (2500) */
     bool verbose;   /* print every message (false) */
     void *net;      /* a context for many workers' sockets (NULL: its own) */
+    void *stop;     /* to pass to zg_sleep() while working */
     /* The others are its own. */
-    void *stop, *own, *socket;
+    void *own, *socket;
     bool readable;
     const char *broker, *service;
     int64_t ready, heard, sent;

@@ -38,15 +38,16 @@ int main(int argc, char *argv[])
     void *ctx = zg_start();
     mdcli client = mdcli_new(ctx, zg_value[0]);
     zg_msg msg = { 0 };
-    bool gave_up = false;
 
     client.timeout = zg_number('t');
     client.tries = zg_number('r');
     client.verbose = zg_value['v'] != NULL;
     zg_insert(&msg, 0, zg_value[1], strlen(zg_value[1]));
-    if (mdcli_send(&client, "mmi.service", &msg))
+    bool answered = mdcli_send(&client, "mmi.service", &msg);
+    bool gave_up = !answered && errno != ETERM;
+    if (answered)
         printf("Lookup %s service: %.*s\n", zg_value[1], ZG_TEXT(&msg, 0));
-    else if ((gave_up = errno != ETERM))
+    if (gave_up)
         fprintf(stderr, "E: no broker at %s\n", zg_value[0]);
     zg_clear(&msg);
     mdcli_destroy(&client);

@@ -34,7 +34,7 @@ struct worker {
     zmq_msg_t id;             /* first: the tree compares that */
     int64_t expiry;           /* silent until then, it is dead; 0: no worker */
     zg_msg request;           /* [client][][body...]; none: it is waiting */
-    int dispatches;           /* of that request */
+    int dispatches;           /* of that request to workers that then lived */
     TAILQ_ENTRY(worker) link; /* in waiting or lost, or in none if busy */
 };
 

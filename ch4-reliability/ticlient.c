@@ -28,64 +28,56 @@ static const char usage[] =
     "  -i MS     time between two looks for the reply (5000)\n"
     "  ENDPOINT  connect to mdbroker (tcp://localhost:5555)\n"
     "  SERVICE   who is to answer (echo)\n"
-    "  BODY...   frames of the request; \"Hello world\" if none are given\n"
+    "  BODY...   up to 13 frames; \"Hello world\" if none are given\n"
     "Peers: mdbroker ENDPOINT, titanic ENDPOINT, mdworker ENDPOINT\n";
 
-static void *ctx;
 static mdcli session;
+static void *sleeper; /* to sleep on */
+static long pause_ms; /* between two questions */
 
 /* The status of a reply: three digits, and a blank and more if at all. */
-static int status_of(zg_msg *msg)
+static int status_of(zg_msg *reply)
 {
-    char digits[4] = "";
-    size_t size = msg->count > 0 ? zmq_msg_size(&msg->frame[0]) : 0;
+    char text[5] = "";
 
-    if (size >= 3)
-        memcpy(digits, zmq_msg_data(&msg->frame[0]), 3);
-    return size == 3
-                   || (size > 3
-                       && ((char *) zmq_msg_data(&msg->frame[0]))[3] == ' ')
-               ? atoi(digits)
-               : 0;
+    if (reply->count > 0)
+        snprintf(text, sizeof text, "%.*s", ZG_TEXT(reply, 0));
+    bool good =
+        strspn(text, "0123456789") == 3 && (text[3] == '\0' || text[3] == ' ');
+    return good ? atoi(text) : 0;
 }
 
 /* Call a service of Titanic until it gives an answer that is one: a copy of
  * the frames is sent each time. 0: the program stops. */
-static int call(const char *service, zg_msg *body, zg_msg *reply, long pause)
+static int call(const char *service, zg_msg *body, zg_msg *reply)
 {
-    int status = 500;
-    void *clock = zg_socket(ctx, ZMQ_PAIR);
-    bool go_on = true;
-
-    while (go_on && (status == 500 || status == 0)) {
+    for (;;) {
         zg_clear(reply);
         mdp_copy(reply, body->frame, body->count);
         if (mdcli_send(&session, service, reply)) {
-            status = status_of(reply);
-            if (status == 500 || status == 0)
-                go_on = zg_sleep(clock, pause);
+            int status = status_of(reply);
+            if (status != 0 && status != 500)
+                return status;
+            if (!zg_sleep(sleeper, pause_ms))
+                return 0;
         } else if (errno == ETERM) {
-            go_on = false;
+            return 0;
         } else {
             fprintf(stderr, "W: %s does not answer, asking again\n", service);
         }
     }
-    zmq_close(clock);
-    return go_on ? status : 0;
 }
 
 /* Ask with [uuid] until the reply is there, [200][body...]. */
-static int fetch(zg_msg *uuid, zg_msg *reply, long pause)
+static int fetch(zg_msg *uuid, zg_msg *reply)
 {
-    void *clock = zg_socket(ctx, ZMQ_PAIR);
     int status;
 
-    while ((status = call("titanic.reply", uuid, reply, pause)) == 300) {
+    while ((status = call("titanic.reply", uuid, reply)) == 300) {
         printf("I: no reply yet\n");
-        if (!zg_sleep(clock, pause))
-            status = 0;
+        if (!zg_sleep(sleeper, pause_ms))
+            return 0;
     }
-    zmq_close(clock);
     return status;
 }
 
@@ -102,36 +94,38 @@ static void print_reply(zg_msg *reply)
 
 int main(int argc, char *argv[])
 {
-    char **body = zg_args(argc, argv, usage);
-    long pause = zg_number('i');
+    char **body = zg_args(argc, argv, usage), **end = argv + argc;
     zg_msg request = { 0 }, uuid = { 0 }, reply = { 0 };
-    bool failed;
 
-    ctx = zg_start();
+    pause_ms = zg_number('i');
+    if (end - body > 2 + MDP_BODY - 1)
+        zg_misused();
+    void *ctx = zg_start();
     session = mdcli_new(ctx, zg_value[0]);
+    sleeper = zg_socket(ctx, ZMQ_PAIR);
     mdp_add(&request, zg_value[1]);
-    if (argc - (body - argv) <= 2)
+    if (end - body <= 2)
         mdp_add(&request, "Hello world");
-    for (body += 2; argc - (body - argv) > 0 && request.count < MDP_BODY;
-         body++)
-        mdp_add(&request, *body);
+    for (int i = 2; i < end - body; i++)
+        mdp_add(&request, body[i]);
 
-    int status = call("titanic.request", &request, &reply, pause);
+    int status = call("titanic.request", &request, &reply);
     if (status == 200 && reply.count == 2) {
         mdp_copy(&uuid, &reply.frame[1], 1);
         printf("I: stored as %.*s\n", ZG_TEXT(&uuid, 0));
-        if ((status = fetch(&uuid, &reply, pause)) == 200) {
+        if ((status = fetch(&uuid, &reply)) == 200) {
             print_reply(&reply);
-            call("titanic.close", &uuid, &reply, pause);
+            call("titanic.close", &uuid, &reply);
         }
     }
-    failed = status != 200 && status != 0;
+    bool failed = status != 200 && status != 0;
     if (failed)
         fprintf(stderr, "E: titanic says %d\n", status);
     zg_clear(&request);
     zg_clear(&uuid);
     zg_clear(&reply);
     mdcli_destroy(&session);
+    zmq_close(sleeper);
     zg_stop(ctx);
     return failed;
 }
