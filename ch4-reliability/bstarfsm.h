@@ -37,6 +37,7 @@ struct bstarfsm {
     long interval;
     int64_t vote_at; /* from then on a client's request is a vote */
     int64_t lease;   /* until then the peer cannot have taken over */
+    int64_t news_at; /* what was heard before may be old */
 };
 
 /* A backup that has never seen its primary takes no votes. */
@@ -96,13 +97,15 @@ static inline void bstarfsm_step(struct bstarfsm *fsm, int event)
     bstarfsm_publish(fsm);
 }
 
-/* One that overslept, or begins, hears out the peer before it takes votes. */
+/* One that overslept, or begins, hears out the peer before it takes votes. What
+ * the peer said meanwhile comes now, and may not be true any more. */
 static inline void bstarfsm_wake(struct bstarfsm *fsm)
 {
     if (zg_now() < fsm->lease)
         return;
     if (fsm->vote_at != ZG_FOREVER)
         fsm->vote_at = zg_now() + 2 * fsm->interval;
+    fsm->news_at = zg_now() + fsm->interval;
     bstarfsm_step(fsm, OVERSLEPT);
     bstarfsm_publish(fsm);
 }
@@ -132,7 +135,8 @@ static inline void bstarfsm_heard(struct bstarfsm *fsm, zg_msg *msg)
     bstarfsm_wake(fsm);
     if (fsm->vote_at != ZG_FOREVER || event != BACKUP)
         fsm->vote_at = zg_now() + 2 * fsm->interval;
-    bstarfsm_step(fsm, event);
+    if (event == ACTIVE || zg_now() >= fsm->news_at)
+        bstarfsm_step(fsm, event); /* to stand back can never be wrong */
 }
 
 /* A client asks: are we to serve it? If not, silence is the answer. */
