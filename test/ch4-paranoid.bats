@@ -170,6 +170,15 @@ replaced() {
   [[ $(lines_of client mine) == 1 ]]
 }
 
+@test "paranoid pirate: a reply to somebody else is none" {
+  pp_queue
+  start client zpeer -t 9000 -i me REQ ipc://front hello
+  start worker zpeer -n 99 -t 9000 DEALER ipc://back '%01' '%;' \
+    other '' wrong '%,' me '' right
+  wait_for client '^\[right\]$'
+  [[ $(lines_of queue 'W: dropped a message of 4 frames from a worker') == 1 ]]
+}
+
 @test "paranoid pirate: what three workers did not survive is dropped" {
   pp_queue
   start client zpeer -t 60000 REQ ipc://front poison
