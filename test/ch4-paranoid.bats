@@ -83,13 +83,12 @@ pp_worker() { # NAME [OPTION...]: a healthy one, in line when this returns
   wait_for queue 'lost a busy worker: silent'
   ends busy 1
   sed '0,/hello/d' busy.log | grep -qx '\[%02\]'
-  start worker ppworker -i 30 -l 20 ipc://heard
-  start peer zpeer -b -n 9 -t 3000 ROUTER ipc://heard
-  ends peer
-  grep -m 1 '' peer.log | grep -q bound
-  [[ $(sed -n 2p peer.log) == *'[%01]' ]]
-  [[ $(lines_of peer '\[%02\]$') == 8 ]]
+  start worker ppworker -i 30 -l 100 ipc://heard
+  start peer zpeer -b -n 999 -t 9000 ROUTER ipc://heard
+  wait_for peer '\[%02\]$' 8
   stop worker
+  [[ $(sed -n 2p peer.log) == *'[%01]' ]]
+  [[ $(sed 1,2d peer.log | grep -cv '\[%02\]$') == 0 ]]
 }
 
 @test "paranoid pirate: a busy worker that heartbeats gets no second job" {
@@ -114,7 +113,7 @@ replaced() {
   local from
   pp_queue
   pp_worker victim -t 60000
-  start client zpeer -n 2 -t 2000 REQ ipc://front mine
+  start client zpeer -n 2 -t 5000 REQ ipc://front mine
   wait_for victim 'working'
   pp_worker second
   from=$(date +%s%N)
@@ -156,7 +155,7 @@ replaced() {
   local tenths=10
   pp_queue
   pp_worker slow -t 500
-  start client zpeer -n 2 -t 2500 REQ ipc://front mine
+  start client zpeer -n 2 -t 5000 REQ ipc://front mine
   wait_for slow 'working'
   freeze slow
   wait_for queue 'lost a busy worker'
@@ -234,7 +233,7 @@ replaced() {
   local tenths=10
   pp_queue
   pp_worker worker -t 700
-  start client zpeer -i me -t 3000 REQ ipc://front old
+  start client zpeer -i me -t 9000 REQ ipc://front old
   wait_for worker 'working'
   kill9 client
   kill9 queue

@@ -53,6 +53,19 @@ reply_is() {
   stop broker
 }
 
+@test "titanic: its client asks again after a 500, and takes 200 OK for 200" {
+  start fake zpeer -b -r 0 -n 0 -t 20000 REP ipc://fake \
+    '%;' MDPC01 titanic.request 500 '%;' MDPC01 titanic.request '200 OK' ID \
+    '%;' MDPC01 titanic.reply 300 '%;' MDPC01 titanic.reply '200 OK' hello \
+    '%;' MDPC01 titanic.close 200
+  wait_for fake 'bound'
+  run -0 ticlient -i 100 ipc://fake
+  [[ $output == *'stored as ID'*'no reply yet'*'Reply: hello' ]]
+  ends fake
+  [[ $(lines_of fake '\[titanic.request\]\[echo\]\[Hello world\]') == 2 ]]
+  wait_for fake '^\[MDPC01\]\[titanic.close\]\[ID\]$'
+}
+
 @test "titanic: 300 before, 200 after, again and again, 400 after close" {
   start broker mdbroker -i 300 ipc://broker
   start_titanic
@@ -182,9 +195,9 @@ reply_is() {
 @test "titanic: a request closed while its service works is not answered later" {
   start broker mdbroker -i 300 ipc://broker
   start_titanic
-  start worker mdworker -i 300 -t 700 ipc://broker echo
+  start worker mdworker -i 300 -t 1500 ipc://broker echo
   uuid=$(store echo slow)
-  wait_until test -e ".titanic/$uuid.req"
+  wait_for worker 'working'
   run -0 ask titanic.close "$uuid"
   # When a later request of the same service is done, so was that one.
   other=$(store echo later)
