@@ -170,7 +170,8 @@ replaced() {
 }
 
 @test "paranoid pirate: a reply to somebody else is none" {
-  pp_queue
+  start queue ppqueue -i 20000 ipc://front ipc://back
+  wait_for queue 'backend bound'
   start client zpeer -t 9000 -i me REQ ipc://front hello
   start worker zpeer -n 99 -t 9000 DEALER ipc://back '%01' '%;' \
     other '' wrong '%,' me '' right
