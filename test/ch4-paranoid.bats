@@ -154,7 +154,7 @@ replaced() {
 @test "paranoid pirate: the late reply of one taken for dead is dropped" {
   local tenths=10
   pp_queue
-  pp_worker slow -t 500
+  pp_worker slow -t 1500
   start client zpeer -n 2 -t 5000 REQ ipc://front mine
   wait_for slow 'working'
   freeze slow
@@ -233,7 +233,7 @@ replaced() {
 @test "paranoid pirate: a new queue gets its workers back, not their old replies" {
   local tenths=10
   pp_queue
-  pp_worker worker -t 700
+  pp_worker worker -t 1500
   start client zpeer -i me -t 9000 REQ ipc://front old
   wait_for worker 'working'
   kill9 client
@@ -281,7 +281,7 @@ replaced() {
 
 @test "paranoid pirate: a reply to a client that is gone is dropped, and said" {
   pp_queue
-  pp_worker worker -t 200
+  pp_worker worker -t 1500
   start client zpeer -t 9000 REQ ipc://front hello
   wait_for worker 'working'
   kill9 client
