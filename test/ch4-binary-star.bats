@@ -42,9 +42,9 @@ end_watch() {
   ((gap < ${1:-4500})) || fail "nobody served for $gap ms"
 }
 
-# peer_says COUNT FRAME... - play the peer, and say that, so often
-peer_says() { # ENDPOINT COUNT FRAME...
-  zpeer -b -n 0 -w 60 -r "$2" PUB "$1" "${@:3}"
+# peer_says ENDPOINT STATE - play the peer, and say that until it is killed
+peer_says() {
+  start peer zpeer -b -n 0 -w 20 -r 9999 PUB "$1" "$2"
 }
 
 # sleep_intervals N - a pause is as long as it is: here time is the fault
@@ -100,13 +100,13 @@ asks() { # ENDPOINT [MS]
 
 @test "binary star: bstarsrv and bstarsrv2 make a pair, either way" {
   local one other
-  every 100
+  every 500
   for one in bstarsrv bstarsrv2; do
     for other in bstarsrv bstarsrv2; do
       if [[ $one == "$other" ]]; then continue; fi
       rm -f ./*.log
       pair $one $other
-      asks ipc://p
+      wait_until asks ipc://p
       kill9 primary
       client -n 2
       ends client
@@ -114,7 +114,7 @@ asks() { # ENDPOINT [MS]
       primary $one
       wait_for primary 'primary -> passive: the peer is active'
       run ! asks ipc://p
-      asks ipc://b
+      wait_until asks ipc://b
       stop backup
       stop primary
     done
@@ -165,9 +165,10 @@ asks() { # ENDPOINT [MS]
   start backup2 bstarsrv2 -b -i "$interval" ipc://b2 ipc://bs2 ipc://ps
   wait_for backup 'clients bound'
   wait_for backup2 'clients bound'
-  peer_says ipc://ps 8 2        # another backup is no primary
+  peer_says ipc://ps 2          # another backup is no primary
   wait_for backup 'the peer has our own role'
   wait_for backup2 'the peer has our own role'
+  kill9 peer
   start client zpeer -t 100 -w 20 -r 40 -n 1 DEALER ipc://b '' hello
   start client2 zpeer -t 100 -w 20 -r 40 -n 1 DEALER ipc://b2 '' hello
   ends client 1
@@ -257,8 +258,9 @@ END
 
 @test "binary star: two actives that meet: the backup steps down" {
   backup
-  peer_says ipc://ps 5 3
+  peer_says ipc://ps 3
   wait_for backup 'backup -> passive'
+  kill9 peer
   wait_until asks ipc://b 150
   wait_for backup 'passive -> active: a vote'
   start other zpeer -b -n 0 -r 500 -w 20 PUB ipc://ps 3
@@ -268,17 +270,20 @@ END
 }
 
 @test "binary star: nonsense on the state socket changes nothing" {
-  local frames
+  local state messages=()
+  every 1000
   backup bstarsrv
-  start primary bstarsrv2 -p -i "$interval" ipc://p ipc://ps2 ipc://ps
+  start primary bstarsrv2 -p -i "$interval" ipc://p ipc://ps2 ipc://bs2
   wait_until asks ipc://p 150
-  for frames in 5 0 '' 33 3x '%00' '3%00' A ' 3' '3%{100000}'; do
-    peer_says ipc://ps 4 "$frames"
+  for state in 5 0 '' 33 3x '%00' '3%00' A ' 3' '3%{100000}'; do
+    messages+=("$state" '%,')
   done
-  peer_says ipc://ps 4 3 4      # two frames
-  peer_says ipc://ps 4 3 b c d e f g h i j k l m n o p q r s t u v w x
-  wait_for backup 'W: dropped' 20
-  wait_for primary 'W: dropped' 20
+  messages+=(3 4 '%,' 3 b c d e f g h i j k l m n o p q r s t u v w x)
+  for state in ps bs2; do       # as soon as it has subscribed
+    start "to-$state" zpeer -b -n 0 -t 9000 XPUB ipc://$state '%;' "${messages[@]}"
+  done
+  wait_for backup 'W: dropped' 12
+  wait_for primary 'W: dropped' 12
   [[ $(lines_of backup ' -> ') == 0 && $(lines_of primary ' -> ') == 1 ]]
   asks ipc://p
   stop primary
@@ -296,6 +301,7 @@ END
   local program
   for program in bstarsrv bstarsrv2; do
     rm -f ./*.log
+    every 1000
     pair $program $program
     zpeer -n 0 DEALER ipc://p ''
     zpeer -n 0 DEALER ipc://p a
@@ -314,6 +320,7 @@ END
   local program
   for program in bstarsrv bstarsrv2; do
     rm -f ./*.log
+    every 1000
     pair $program $program
     zpeer REQ ipc://p '' | grep -x '\[\]'
     zpeer REQ ipc://p 'a%00b' '' c | grep -x '\[a%00b\]\[\]\[c\]'
@@ -393,7 +400,7 @@ END
 }
 
 @test "binary star: kills and freezes at random moments, never two, never none" {
-  local node freezes=(1 3 5)     # in intervals
+  local node steps freezes=(1 3 5) # in intervals
   if [[ ${HAMMER-} ]]; then freezes=(1 3 30); fi
   every "$(rounds 300 1000)"    # the guide's, when it counts
   pair
@@ -402,9 +409,12 @@ END
     node=primary
     if ((RANDOM % 2)); then node=backup; fi
     if ((RANDOM % 3 == 0)); then
+      steps=$(lines_of $node ' -> ')
       kill9 $node
       moment 999
       $node
+      # A backup that never saw its primary never serves: let it see it.
+      wait_for $node ' -> ' $((steps + 1))
     else
       freeze $node
       sleep_intervals ${freezes[RANDOM % 3]}
@@ -465,7 +475,7 @@ END
   stop app
 
   start app bstarapp -b -i "$interval" ipc://p ipc://ps ipc://bs ipc://news
-  peer_says ipc://bs 6 3
+  peer_says ipc://bs 3
   wait_for app 'handler: passive 0'
   zpeer -n 0 PUSH ipc://news fail
   wait_for app 'has returned -1'
