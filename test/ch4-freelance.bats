@@ -293,7 +293,7 @@ faults() {
   wait_for s1 bound
   # As long as the pings of several intervals.
   start client flecho -C -n 3 -i "$(rounds 1000 10000)" ipc://s1
-  ends client
+  WAIT_S=60 ends client
   [[ $(lines_of client right) == 3 ]]
   stop s1
 }
