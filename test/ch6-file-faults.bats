@@ -81,11 +81,6 @@ load files
 
 @test "files: they stop when told, whatever they do" {
   local model signal
-  # Before that, a process is ended by the system.
-  takes_signals() {
-    [[ $(readlink "/proc/${pid_of[$1]}/exe") == */fileio* ]] \
-      && grep -q '^SigBlk:.*4..2$' "/proc/${pid_of[$1]}/status"
-  }
   truncate -s 100000000000 huge # it takes a while to read
   file data 60000000
   for signal in INT TERM; do

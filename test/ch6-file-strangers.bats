@@ -4,17 +4,19 @@ load helpers
 load files
 
 @test "files: a slow client fills the server in model 1, and only there" {
-  local model before grown
+  local model before slow
+  grown() { echo $(($(memory server) - before)); }
+  much() { (($(grown) > 20000)); }
   file data 60000000
   for model in 1 2 3; do
     server $model data -z 20000
     before=$(memory server)
     if ((model == 1)); then slow=(-m 20); else slow=(-m 20 -z 20000); fi
     fetch client $model "${slow[@]}"
-    sleep 1.5
-    grown=$(($(memory server) - before))
-    echo "model $model: $grown kB"
-    if ((model == 1)); then ((grown > 20000)); else ((grown < 12000)); fi
+    wait_until takes_signals client
+    if ((model == 1)); then wait_until much; else elapse 1.5; fi
+    echo "model $model: $(grown) kB"
+    if ((model > 1)); then (($(grown) < 12000)); fi
     stop client
     fetch client $model         # who comes next is served all the same
     complete client
