@@ -32,7 +32,7 @@ static const char usage[] =
     "  -n COUNT     messages, 0: until stopped (10)\n"
     "  -m N         messages per second, 0: as fast as it can (100)\n"
     "  -o N         messages that may wait for a peer (4)\n"
-    "  -z BYTES     fill messages up to this size (0)\n"
+    "  -z BYTES     a second frame of that size (0)\n"
     "  ENDPOINT...  connect to peers (tcp://localhost:9876)\n"
     "Peers: none\n";
 
@@ -44,7 +44,7 @@ struct peer {
 };
 
 static struct peer peers[MAX_PEERS];
-static int count, left;
+static int count, left; /* how many there were, and are */
 
 static void add_peer(void *ctx, const char *endpoint)
 {
@@ -54,37 +54,43 @@ static void add_peer(void *ctx, const char *endpoint)
     zg_set(sock, ZMQ_SNDTIMEO, 0);
     zg_must(zmq_connect(sock, endpoint));
     peers[count++] = (struct peer){ endpoint, sock };
-    left = count;
+    left++;
 }
 
-static void drop(struct peer *peer, int linger)
+/* Nothing more is sent to it, and nothing waits any more. */
+static void drop(struct peer *peer)
 {
-    if (peer->sock == NULL)
-        return;
-    zg_set(peer->sock, ZMQ_LINGER, linger);
+    zg_set(peer->sock, ZMQ_LINGER, 0);
     zmq_close(peer->sock);
     peer->sock = NULL;
     left--;
 }
 
-/* A message goes out as a whole or not at all, of several frames too. */
-static void send_to(struct peer *peer, const void *data, size_t size)
+/* Where there is room for the first frame, all of a message is taken. */
+static void send_to(struct peer *peer, zg_msg *msg)
 {
-    if (peer->sock == NULL || zmq_send(peer->sock, data, size, 0) != -1
-        || errno != EAGAIN)
+    if (zg_send(msg, peer->sock, 0) || errno != EAGAIN)
         return;
     printf("%s: EAGAIN, %s: dropped\n", peer->endpoint, zmq_strerror(errno));
-    drop(peer, 0);
+    drop(peer);
 }
 
-static void send_to_all(long number, char *data, size_t size)
+/* [message N], and behind it [BODY] if there is one */
+static void send_to_all(long number, const void *body, size_t size)
 {
-    int length = sprintf(data, "message %ld", number);
+    char text[32];
+    zg_msg msg = { 0 };
 
     printf("Sending message %ld\n", number);
+    sprintf(text, "message %ld", number);
     for (int i = 0; i < count; i++)
-        send_to(&peers[i], data,
-                size > (size_t) length ? size : (size_t) length);
+        if (peers[i].sock != NULL) {
+            zg_insert(&msg, 0, text, strlen(text));
+            if (size > 0)
+                zg_insert(&msg, 1, body, size);
+            send_to(&peers[i], &msg);
+            zg_clear(&msg);
+        }
 }
 
 int main(int argc, char *argv[])
@@ -92,9 +98,9 @@ int main(int argc, char *argv[])
     char **endpoint = zg_args(argc, argv, usage);
     long messages = zg_number('n'), rate = zg_number('m'), number = 0;
     size_t size = (size_t) zg_number('z');
-    char *data = calloc(1, size + 32);
+    void *body = calloc(1, size + 1);
 
-    if (zg_number('o') == 0 || data == NULL || argc > MAX_PEERS)
+    if (zg_number('o') == 0 || body == NULL || argc > MAX_PEERS)
         zg_misused();
     void *ctx = zg_start(), *timer = zg_socket(ctx, ZMQ_PAIR);
     if (*endpoint == NULL)
@@ -102,12 +108,13 @@ int main(int argc, char *argv[])
     for (; *endpoint != NULL; endpoint++)
         add_peer(ctx, *endpoint);
     do
-        send_to_all(number++, data, size);
+        send_to_all(number++, body, size);
     while (left > 0 && number != messages
            && zg_sleep(timer, rate > 0 ? 1000 / rate : 0));
     for (int i = 0; i < count; i++)
-        drop(&peers[i], 500);
-    free(data);
+        if (peers[i].sock != NULL)
+            zmq_close(peers[i].sock);
+    free(body);
     zmq_close(timer);
     zg_stop(ctx);
     return EXIT_SUCCESS;
