@@ -118,3 +118,22 @@ load files
     rm server.log
   done
 }
+
+@test "files: where a round trip is long, model 2 waits for each chunk, model 3 does not" {
+  local model ms=()
+  file data 1000000
+  for model in 2 3; do
+    server $model data
+    far near server 25
+    # Forty chunks, and an empty one for the end.
+    start client fileio$model -C -z 25000 -t 10000 ipc://near
+    complete client
+    ms[model]=$(sed -nE 's/^I: ([0-9]+)\.([0-9]+) s, .*/\1\2/p' client.log)
+    kill9 way
+    rm -f near way.log client.log
+    stop server
+  done
+  echo "model 2: ${ms[2]} ms, model 3: ${ms[3]} ms"
+  ((10#${ms[2]} >= 41 * 50))
+  ((10#${ms[3]} * 2 < 10#${ms[2]}))
+}

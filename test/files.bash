@@ -44,3 +44,33 @@ chunks() {
     echo $(($2 / $3 + 1))
   fi
 }
+
+# far NEAR FAR MS - what is sent to the first of two ipc addresses arrives at the
+# second so much later, and what comes back, too
+far() {
+  start way perl -MIO::Socket::UNIX -MIO::Select -MTime::HiRes=time -e '
+    my ($near, $far, $ms) = @ARGV;
+    my $listening = IO::Socket::UNIX->new(Local => $near, Listen => 9) or die $!;
+    my ($all, %other, @way) = IO::Select->new($listening);
+    print STDERR "I: way bound to ipc://$near\n";
+    for (;;) {
+      my $left = @way ? $way[0][0] - time : 60;
+      for my $from ($all->can_read($left > 0 ? $left : 0)) {
+        if ($from == $listening) {
+          my $one = $from->accept;
+          my $end = IO::Socket::UNIX->new(Peer => $far) or die $!;
+          @other{$one, $end} = ($end, $one);
+          $all->add($one, $end);
+        } elsif (sysread $from, my $data, 1 << 20) {
+          push @way, [time + $ms / 1000, $other{$from}, $data];
+        } else {
+          $all->remove($from);
+        }
+      }
+      while (@way && $way[0][0] <= time) {
+        my (undef, $to, $data) = @{shift @way};
+        print $to $data; $to->flush;
+      }
+    }' "$@"
+  bound way >/dev/null
+}
