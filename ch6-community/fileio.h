@@ -139,8 +139,8 @@ static struct {
     fio_file file;
     char endpoint[256];
     long clients, chunk, rate, silence; /* chunk: bytes; silence: ms */
-    _Atomic int64_t received;
-    _Atomic bool failed;
+    _Atomic int64_t received;           /* bytes, by all clients */
+    _Atomic bool failed;                /* did one of them not get all? */
 } fio;
 
 /* The options that all have. With -C, which leaves out the server, ENDPOINT
@@ -245,10 +245,13 @@ static inline bool fio_receive(zg_msg *chunk, void *sock, long largest)
 {
     if (!zg_recv(chunk, sock, 0))
         return false;
-    errno = EPROTO;
-    if (chunk->count == 1 && zmq_msg_size(&chunk->frame[0]) <= (size_t) largest)
+    if (chunk->count == 1
+        && zmq_msg_size(&chunk->frame[0]) <= (size_t) largest) {
+        fio.received += (int64_t) zmq_msg_size(&chunk->frame[0]);
         return true;
+    }
     zg_drop(chunk, "the server");
+    errno = EPROTO;
     return false;
 }
 

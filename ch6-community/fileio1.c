@@ -90,13 +90,13 @@ static void *client(void *arg)
         if (!fio_pause(sock))
             break;
     }
-    if (size == 0)
+    if (size == 0) {
         fio_received(&got, chunks);
-    else if (errno != ETERM)
+    } else if (errno != ETERM) {
         fprintf(stderr, "E: %s: no end after %" PRId64 " bytes\n", fio.endpoint,
                 got.size);
-    fio.failed |= size > 0 && errno != ETERM;
-    fio.received += got.size;
+        fio.failed = true;
+    }
     zg_clear(&msg);
     zmq_close(sock);
     return arg;

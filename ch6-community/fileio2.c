@@ -66,12 +66,12 @@ static void *client(void *arg)
             silences++;
         }
     }
-    if (!more)
+    if (!more) {
         fio_received(&got, chunks);
-    else if (silences == tries)
+    } else if (silences == tries) {
         fprintf(stderr, "E: %s: no answer, giving up\n", fio.endpoint);
-    fio.failed |= silences == tries;
-    fio.received += got.size;
+        fio.failed = true;
+    }
     zg_clear(&msg);
     zmq_close(sock);
     return arg;

@@ -84,18 +84,21 @@ static void take(struct transfer *t, zmq_msg_t *chunk)
     t->silences = 0;
 }
 
+/* All that was asked for is here, behind the end too. */
+static bool complete(const struct transfer *t)
+{
+    return t->ended && t->credit == pipeline;
+}
+
 static void report(const struct transfer *t)
 {
-    bool complete = t->ended && !t->lost && t->credit == pipeline;
-
-    if (complete)
-        fio_received(&t->got, t->chunks);
-    else if (t->lost)
+    if (t->lost)
         fprintf(stderr, "E: chunks were lost\n");
+    else if (complete(t))
+        fio_received(&t->got, t->chunks);
     else if (t->silences == tries)
         fprintf(stderr, "E: %s: no answer, giving up\n", fio.endpoint);
     fio.failed |= t->lost || t->silences == tries;
-    fio.received += t->got.size;
 }
 
 static void *client(void *arg)
@@ -104,8 +107,7 @@ static void *client(void *arg)
     zg_msg msg = { 0 };
 
     begin_anew(&t);
-    while (!t.lost && !(t.ended && t.credit == pipeline)
-           && t.silences < tries) {
+    while (!t.lost && !complete(&t) && t.silences < tries) {
         if (fio_receive(&msg, t.sock, fio.chunk)) {
             take(&t, &msg.frame[0]);
             if (!t.ended)

@@ -12,7 +12,7 @@
 
 typedef struct udplib udplib;
 
-/* "255.255.255.255:65535" */
+/* Room for "255.255.255.255:65535" */
 enum { UDPLIB_FROM = 24 };
 
 /* A socket on this port of all interfaces, shared with others of this host. It
@@ -20,6 +20,8 @@ enum { UDPLIB_FROM = 24 };
  * address of every interface that has one at that moment. It belongs to one
  * thread. Ends the program when the address is none or the port is taken. */
 udplib *udplib_new(const char *broadcast, int port);
+
+/* Closes the socket, frees all, and sets *self to NULL. */
 void udplib_destroy(udplib **self);
 
 /* For zmq_poll(): its file descriptor. */
@@ -29,7 +31,8 @@ int udplib_handle(const udplib *self);
  * are. When that begins, a line on stderr says why. */
 void udplib_send(udplib *self, const void *data, size_t size);
 
-/* One datagram: returns its size, at most the room given (so give more than
- * you expect, to tell what is too long), or -1 when there is none. */
+/* One datagram, without waiting: puts its bytes into data, and "address:port" of
+ * its sender into from. Returns its size, at most the room given (so give more
+ * than you expect, to tell what is too long), or -1 when there is none. */
 ssize_t udplib_recv(udplib *self, void *data, size_t room,
                     char from[UDPLIB_FROM]);

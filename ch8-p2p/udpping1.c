@@ -61,7 +61,8 @@ static void ping(int udp, const char *broadcast)
         zg_die(broadcast);
 }
 
-/* A ping is one byte, "!"; of anything longer two are read, and tell. */
+/* A ping is one byte, "!"; of anything longer two are read, and tell. False:
+ * there was nothing to hear. */
 static bool hear(int udp)
 {
     struct sockaddr_in from;
@@ -70,12 +71,12 @@ static bool hear(int udp)
     ssize_t size = recvfrom(udp, data, sizeof data, MSG_DONTWAIT,
                             (struct sockaddr *) &from, &length);
 
-    if (size == -1 && !zg_again("recvfrom"))
-        return false;
+    if (size == -1)
+        return zg_again("recvfrom");
     inet_ntop(AF_INET, &from.sin_addr, text, sizeof text);
     if (size == 1 && data[0] == '!')
         printf("Found peer %s:%d\n", text, ntohs(from.sin_port));
-    else if (size != -1)
+    else
         zg_drop(&(zg_msg){ .count = 1 }, text);
     return true;
 }
