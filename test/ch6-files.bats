@@ -65,7 +65,7 @@ load files
   seq 20000 >data
   [[ $(of data) == "$(of data 1)" && $(of data) == "$(of data 777)" ]] || fail pieces
   { head -c 1000 data; printf x; tail -c +1002 data; } >changed
-  { tail -c 8000 data; head -c -8000 data; } >moved
+  { head -c 16000 data | tail -c 8000; head -c 8000 data; tail -c +16001 data; } >moved
   { cat data; printf '\0'; } >longer
   for other in changed moved longer; do
     [[ $(of $other) != "$(of data)" ]] || fail "$other"
