@@ -71,3 +71,29 @@ case_flclient3_kill() {
   printf '\r' >&2
   printf '%s\n' "${took[@]}" | failovers flclient3-kill 400 'next server after 400 ms'
 }
+
+# The client leaves a server that was silent for 5 s. By then the backup serves,
+# so the first update confirmed later than half a second is its: sooner comes
+# what was on its way.
+case_clone6_kill() {
+  needs clonesrv6 clonecli6 || return
+  local i at
+  printf 'clone6 kill' >&2
+  for i in {1..20}; do
+    start "p$i" clonesrv6 -p "ipc://p$i" "ipc://sp$i" "ipc://b$i" "ipc://sb$i"
+    start "b$i" clonesrv6 -b "ipc://b$i" "ipc://sb$i" "ipc://p$i" "ipc://sp$i"
+    start "c$i" "$here/stamp" clonecli6 -v -m 5 "ipc://p$i" "ipc://b$i"
+  done
+  for i in {1..20}; do
+    wait_for "b$i" 'got [0-9]+ keys'
+    wait_for "c$i" 'I: .* = ' 2
+  done
+  for i in {1..20}; do
+    moment 100
+    kill9 "p$i"
+    at[i]=$(awk -v now="$(seconds)" 'BEGIN { printf "%.3f", now + 0.5 }')
+  done
+  for i in {1..20}; do echo $(($(after "c$i" 'I: .* = ' "${at[i]}") + 500)); done \
+    | failovers clone6-kill 5000 'the client leaves a silent server after 5 s'
+  clear_up
+}
