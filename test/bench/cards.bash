@@ -1,11 +1,12 @@
 # cards.bash - the last case of make bench: what each pattern costs and what it
-# gives, as a Markdown table, from bin/bench.tsv and from what make plot found.
+# gives, as Markdown tables for the chapters, from the rows before (bench.tsv),
+# from what make plot found (faults.tsv), and from some more runs.
 # shellcheck disable=SC2154      # bench and helpers.bash set some variables
 
 # code FILE... - lines that are neither blank nor comment
 code() {
   # shellcheck disable=SC2068    # the names may be patterns
-  (cd "$root"/ch4-reliability && cat $@) | awk '
+  cat ${@/#/$root/ch?-*/} | awk '
     /^ *\/\*/ { comment = 1 }
     !comment && NF { n++ }
     /\*\// { comment = 0 }
@@ -33,7 +34,7 @@ so_many() {
   load -o 10 ${3:+-w 10} "$1" "$2" ${3:+"$3" "$4"} | awk '{ printf "%d,000/s", $1 / 1000 }'
 }
 
-case_cards() {
+card4() {
   needs lpclient spqueue ppqueue mdbroker bstarsrv flserver3 || return
   local ask='timeout 15 lpclient -n 2000'
   start lp lpserver -t 0 -f 0 ipc://lp
@@ -58,6 +59,7 @@ case_cards() {
   kill9 spw
   kill9 ppw
   kill9 mdw
+  echo
   echo '| Pattern | Code lines, client + middle + worker | Processes beside the client | Round trip | Throughput | Silence: killed | frozen | cut off | Lost |'
   echo '|---|---|---|---|---|---|---|---|---|'
   card 'Lazy Pirate' lazy 1 "$lp" "$(so_many ipc://lp '|')" \
@@ -77,4 +79,162 @@ case_cards() {
   card 'Freelance' freelance 'n servers' "$fl" "$(so_many ipc://fl '1|')" \
     'nothing; the next server is asked' flclient3.c 'flcliapi.[ch]' flserver3.c
   clear_up
+}
+
+# row_of NAME [COLUMN] - ours of that row of this run, rounded
+row_of() {
+  awk -F '\t' -v name="$1" -v column="${2:-3}" '
+    $1 == name { printf(column == 3 ? "%.3g" : "%s", $column); found = 1; exit }
+    END { if (!found) printf "-" }' "$tsv" | awk '{ if ($1 + 0 > 999) print int($1); else print }'
+}
+
+# ms NAME EVENT UUID - when it said so, in milliseconds
+ms() {
+  wait_for "$1" "^[0-9.]+ \[032\] $3" "${4:-1}"
+  awk -v event="$2" -v uuid="$3" '/JOINED|LEFT/ { last = $3 }
+    $3 == uuid && last == event { printf "%.0f", $1 * 1000; exit }' "$1.log"
+}
+
+median() { sort -n | awk '{ n[NR] = $1 } END { print n[int((NR + 1) / 2)] }'; }
+
+card3() {
+  needs lbbroker || return
+  start lb lbbroker -c 0 -w 0 ipc://lb ipc://lbw
+  listening lb 2 >/dev/null
+  local trips at silence
+  trips=$(load -c 1 -o 1 -w 1 ipc://lb '|' ipc://lbw '|READY' | awk '{ print int($1) }')
+  # A worker is killed at work; another is free.
+  start killed zpeer -e -n 0 -t 60000 REQ ipc://lbw READY
+  start client "$here/stamp" bare repeat REQ ipc://lb Hello
+  wait_for client 'reply 9$'
+  freeze killed
+  start free zpeer -e -n 0 -t 60000 REQ ipc://lbw READY
+  elapse 0.5
+  at=$(seconds)
+  kill9 killed
+  silence=$(after client 'reply' "$at")
+  echo
+  echo '| Pattern | Code lines, all roles | Beside the client | Round trip | Requests/s of 100 clients | Silence: worker killed | frozen or cut off | Lost |'
+  echo '|---|---|---|---|---|---|---|---|'
+  echo "| Load balancing | $(code lbbroker.c) | broker, workers | $((1000000 / (trips > 0 ? trips : 1))) us |" \
+    "$(row_of lbbroker) | $silence ms | for ever | what a frozen worker has |"
+  clear_up
+}
+
+card5() {
+  local clone='clone.[ch] replica.[ch] kvmap.[ch] kvmsg.[ch] hugz.[ch]'
+  echo
+  echo '| Pattern | Code lines | Beside publisher or client | Updates/s | Replay or snapshot | Silence: killed | Lost |'
+  echo '|---|---|---|---|---|---|---|'
+  echo "| Last value cache | $(code lvcache.c lvtable.h) | cache | $(row_of lvcache) |" \
+    "$(row_of lvcache-replay) topics/s | until it is started again | what is published meanwhile |"
+  echo "| Clone 3 | $(code clonesrv3.c clonecli3.c 'kvsimple.[ch]' 'kvmap.[ch]' 'snapshots.[ch]') | server |" \
+    "$(row_of clonesrv3) | $(row_of clone-snapshot-1000000) keys/s | until it is started again | the table |"
+  # shellcheck disable=SC2086    # names of files
+  echo "| Clone 5 | $(code clonesrv5.c clonecli5.c 'snapshots.[ch]' kvmap.[ch] kvmsg.[ch] hugz.[ch]) | server |" \
+    "$(row_of clonesrv5) | - | until it is started again | the table |"
+  # shellcheck disable=SC2086
+  echo "| Clone 6 | $(code clonesrv6.c clonecli6.c 'snapshots.[ch]' 'pending.[ch]' bstar.[ch] bstarfsm.h $clone) | two servers |" \
+    "- | - | $(row_of clone6-kill) ms at worst | nothing that was confirmed |"
+}
+
+# The time that a transfer takes longer when its server is killed in the middle
+# and started again at once.
+interrupted() { # MODEL
+  took() { sed -nE 's/^I: ([0-9]+)\.([0-9]+) s, .*/\1\2/p' client.log; }
+  local undisturbed
+  start server "fileio$1" -S data ipc://file
+  listening server >/dev/null
+  rm -f client.log
+  start client "fileio$1" -C -z 25000 -m 100 ipc://file
+  ends client >/dev/null
+  undisturbed=$(took)
+  rm -f client.log
+  start client "fileio$1" -C -z 25000 -m 100 ipc://file
+  elapse 0.3
+  kill9 server
+  start server "fileio$1" -S data ipc://file
+  ends client >/dev/null
+  kill9 server
+  rm -f server.log
+  echo $((10#$(took) - 10#$undisturbed))
+}
+
+# What a server holds for a client that takes nothing.
+held() { # MODEL
+  local before
+  start server "fileio$1" -S -z 20000 big ipc://file
+  listening server >/dev/null
+  before=$(memory server)
+  start client "fileio$1" -C -m 1 -z 20000 ipc://file
+  elapse 1.5
+  echo $((($(memory server) - before) / 1024))
+  kill9 client
+  kill9 server
+  rm -f server.log client.log
+}
+
+card6() {
+  needs fileio1 fileio2 fileio3 || return
+  local model silence name=('' Flood 'One request per chunk' Credit)
+  head -c 1000000 /dev/zero >data
+  head -c 200000000 /dev/zero >big
+  echo
+  echo '| Model | Code lines, both sides | Processes beside the client | MB/s | Server holds for a client that takes one chunk a second | Silence: killed, started again at once | Lost |'
+  echo '|---|---|---|---|---|---|---|'
+  for model in 1 2 3; do
+    silence='for ever: it gives up after 10 s'
+    if ((model > 1)); then silence="$(interrupted $model) ms"; fi
+    echo "| ${name[model]} | $(code "fileio$model.c" fileio.h) | server | $(row_of fileio$model) |" \
+      "$(held $model) MB of 200 | $silence | $( ((model == 1)) && echo the transfer || echo nothing) |"
+  done
+  rm data big
+  clear_up
+}
+
+# Ten nodes on one host come, five are killed and five leave.
+card8() {
+  needs udpping3 || return
+  local n at joined=() killed=() left=() uuid
+  hosts a || return
+  on a start watch "$here/stamp" udpping3 127.255.255.255
+  wait_for watch 'bound to'
+  for n in {1..10}; do
+    at=$(now)
+    on a start "n$n" udpping3 127.255.255.255
+    listening "n$n" >/dev/null
+    uuid=$(sed -nE 's/^I: node ([0-9A-F]+) .*/\1/p' "n$n.log")
+    joined+=($(($(ms watch JOINED "$uuid") - at / 1000)))
+  done
+  for n in {1..10}; do
+    at=$(now)
+    uuid=$(sed -nE 's/^I: node ([0-9A-F]+) .*/\1/p' "n$n.log")
+    if ((n > 5)); then
+      stop "n$n"
+      left+=($(($(ms watch LEFT "$uuid" 2) - at / 1000)))
+    else
+      kill9 "n$n"
+      killed+=("$uuid $((at / 1000))")
+    fi
+  done
+  for n in 0 1 2 3 4; do
+    read -r uuid at <<<"${killed[n]}"
+    killed[n]=$(($(ms watch LEFT "$uuid" 2) - at))
+  done
+  echo
+  echo '| Pattern | Code lines | Processes beside the node | Joined is told after | CPU, 200 peers | Left in order | killed, frozen, cut off | Lost |'
+  echo '|---|---|---|---|---|---|---|---|'
+  echo "| Interface | $(code 'interface.[ch]' 'udplib.[ch]' udpping3.c) | none |" \
+    "$(printf '%s\n' "${joined[@]}" | median) ms | $(row_of interface) ms/s |" \
+    "$(printf '%s\n' "${left[@]}" | median) ms | $(printf '%s\n' "${killed[@]}" | median) ms |" \
+    'what nobody read of a peer that came and went |'
+  clear_up
+}
+
+case_cards() {
+  card3
+  card4
+  card5
+  card6
+  card8
 }
