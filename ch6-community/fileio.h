@@ -77,18 +77,19 @@ typedef struct {
 static inline bool fio_open(fio_file *file, const char *path, void *sock)
 {
     static char piece[1 << 18];
+    ssize_t size;
 
     file->fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size =
-        file->fd == -1 ? -1 : pread(file->fd, piece, sizeof piece, 0);
-
-    for (; size > 0 && zg_sleep(sock, 0);
-         size = pread(file->fd, piece, sizeof piece, file->whole.size))
-        fio_add(&file->whole, piece, (size_t) size);
-    if (size == -1)
+    if (file->fd == -1)
         zg_die(path);
-    if (size > 0)
-        return false;
+    do {
+        size = pread(file->fd, piece, sizeof piece, file->whole.size);
+        if (size == -1)
+            zg_die(path);
+        fio_add(&file->whole, piece, (size_t) size);
+        if (!zg_sleep(sock, 0))
+            return false;
+    } while (size > 0);
     printf("I: %s: " FIO_DIGEST "\n", path, file->whole.size,
            fio_value(&file->whole));
     return true;
@@ -121,15 +122,15 @@ static inline bool fio_read(const fio_file *file, int64_t offset, int64_t size,
 /* A frame that is a decimal number of at most 18 digits; -1 if it is none. */
 static inline int64_t fio_number(zg_msg *msg, int i)
 {
-    char text[20] = "", *end = text;
+    const char *digit = zmq_msg_data(&msg->frame[i]);
     size_t size = zmq_msg_size(&msg->frame[i]);
+    int64_t number = 0;
 
     if (size == 0 || size > 18)
         return -1;
-    memcpy(text, zmq_msg_data(&msg->frame[i]), size);
-    for (; *end >= '0' && *end <= '9'; end++)
-        continue;
-    return end == text + size ? strtoll(text, NULL, 10) : -1;
+    for (; size > 0 && *digit >= '0' && *digit <= '9'; digit++, size--)
+        number = number * 10 + (*digit - '0');
+    return size == 0 ? number : -1;
 }
 
 /* ---- a run: a server, clients, or both, each client in a thread ------ */

@@ -69,11 +69,9 @@ static int send_to(udplib *self, in_addr_t address, const void *data,
     struct sockaddr_in to = self->to;
 
     to.sin_addr.s_addr = address;
-    return sendto(self->handle, data, size, 0, (struct sockaddr *) &to,
-                  sizeof to)
-                   == -1
-               ? errno
-               : 0;
+    ssize_t sent =
+        sendto(self->handle, data, size, 0, (struct sockaddr *) &to, sizeof to);
+    return sent == -1 ? errno : 0;
 }
 
 /* An interface may have no address (a tunnel, one not set up yet), or one of
