@@ -2,18 +2,19 @@
 /* bare.c - the same loads without the patterns: what libzmq, or the disk, or
  * the processor allows, to compare with.
  *
- *     bare proxy ROUTER A DEALER B          zmq_proxy() from A to B, bound
- *     bare relay PULL A PUB B               the same, in a loop of our own
- *     bare line A B                         a queue, ROUTER to ROUTER: a
- * request at a time for each worker bare echo REP A                       a
- * worker bare serve REP A                      the same, bound bare ask DEALER
- * A COUNT WINDOW FRAMES round trips per second bare repeat REQ A TEXT asks for
- * ever, one by one bare reply ROUTER A FRAMES            for each request, as
- * many messages as its last frame says bare fetch DEALER A COUNT BYTES messages
- * per second from that bare push A FILE BYTES                a file in chunks,
- * then an empty one bare pull A                           megabytes per second
- * from that bare disk DIR MS                      files per second: write,
- * fsync, rename, one at a time
+ *     bare proxy ROUTER A DEALER B     zmq_proxy() from A to B, bound
+ *     bare relay PULL A PUB B          the same, in a loop of our own
+ *     bare line A B                    a queue, one request for each worker
+ *     bare echo REP A                  a worker
+ *     bare serve REP A                 the same, bound
+ *     bare ask DEALER A COUNT WINDOW FRAMES    round trips per second
+ *     bare repeat REQ A TEXT           asks for ever, one by one
+ *     bare reply ROUTER A FRAMES       as often as a request's last frame says
+ *     bare fetch DEALER A COUNT        messages per second from that
+ *     bare push A FILE BYTES           a file in chunks, then an empty one
+ *     bare pull A                      megabytes per second from that
+ *     bare disk DIR MS                 files per second, one at a time: write,
+ *                                      fsync, rename
  */
 #include "zg.h"
 
