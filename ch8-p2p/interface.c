@@ -72,15 +72,14 @@ static void forget(interface *self, struct peer *peer)
 }
 
 /* The peer with this UUID, a new one if need be; NULL if there are too many. */
-static struct peer *find(interface *self, const unsigned char *uuid, bool add)
+static struct peer *find(interface *self, const unsigned char *uuid)
 {
     struct peer key, **found, *peer;
 
     memcpy(key.uuid, uuid, UUID);
     if ((found = tfind(&key, &self->by_uuid, compare)) != NULL)
         return *found;
-    if (!add || self->count == MAX_PEERS
-        || (peer = calloc(1, sizeof *peer)) == NULL)
+    if (self->count == MAX_PEERS || (peer = calloc(1, sizeof *peer)) == NULL)
         return NULL;
     memcpy(peer->uuid, uuid, UUID);
     if (tsearch(peer, &self->by_uuid, compare) == NULL)
@@ -104,7 +103,7 @@ static void tell(interface *self, struct peer *peer)
         zmq_send(self->events, text, 2 * UUID, ZMQ_DONTWAIT);
         peer->told = peer->here;
     }
-    if (!peer->here && !peer->told)
+    if (!peer->here && !peer->told) /* and nobody thinks it is */
         forget(self, peer);
 }
 
@@ -122,7 +121,7 @@ static bool hear(interface *self)
     if (size != UUID && !farewell)
         self->foreign++;
     else if (memcmp(data, self->beacon, UUID) != 0
-             && (peer = find(self, data, !farewell)) != NULL) {
+             && (peer = find(self, data)) != NULL) {
         peer->here = !farewell;
         peer->expires = zg_now() + EXPIRY_MS;
         tell(self, peer);
