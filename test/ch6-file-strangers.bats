@@ -58,23 +58,23 @@ load files
   local model
   mkdir folder
   for model in 1 2 3; do
-    run -1 fileio$model nowhere ipc://server
+    run -1 timeout "$WAIT_S" fileio$model nowhere ipc://server
     [[ $output == 'E: nowhere: No such file or directory' ]]
-    run -1 fileio$model -S folder ipc://server
+    run -1 timeout "$WAIT_S" fileio$model -S folder ipc://server
     [[ $output == 'E: folder: Is a directory' ]]
   done
   file data 10
   chmod 000 data
   if ((EUID != 0)); then
-    run -1 fileio3 data ipc://server
+    run -1 timeout "$WAIT_S" fileio3 data ipc://server
     [[ $output == 'E: data: Permission denied' ]]
   fi
   # No server: after some tries.
-  run -1 fileio2 -C -t 100 -r 2 ipc://none
+  run -1 timeout "$WAIT_S" fileio2 -C -t 100 -r 2 ipc://none
   [[ $output == *'E: ipc://none: no answer, giving up'* ]]
-  run -1 fileio3 -C -t 100 -r 2 ipc://none
+  run -1 timeout "$WAIT_S" fileio3 -C -t 100 -r 2 ipc://none
   [[ $output == *'E: ipc://none: no answer, giving up'* ]]
-  run -1 fileio1 -C -t 100 ipc://none
+  run -1 timeout "$WAIT_S" fileio1 -C -t 100 ipc://none
   run -2 fileio3 -C -S
   run -2 fileio3 -z 0
   run -2 fileio3 -z 4194305

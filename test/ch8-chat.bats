@@ -148,7 +148,7 @@ reach() {
 }
 
 @test "dechat: a name, an interface, an address that is none" {
-  run -1 dechat 10.77.0.1 nothere joe </dev/null
+  run -1 timeout "$WAIT_S" dechat 10.77.0.1 nothere joe </dev/null
   [[ $output == 'E: tcp://nothere:9000: '* ]]
   run -2 dechat nowhere eth0 joe </dev/null
   [[ $output == 'usage: dechat '* ]]

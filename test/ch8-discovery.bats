@@ -74,7 +74,7 @@ load discovery
 @test "discovery: only this host, by the loopback address; and no address at all" {
   hosts a
   for program in udpping1 udpping2 udpping3; do
-    run -1 on a $program nowhere
+    run -1 on a timeout "$WAIT_S" $program nowhere
     [[ $output == *'E: nowhere: Invalid argument' ]]
   done
   node one a udpping3 127.255.255.255

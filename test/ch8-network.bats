@@ -12,11 +12,11 @@ load discovery
   on b start b2 udpping2
   wait_for b2 '^W: broadcast: Network is unreachable$'
   wait_for b '^W: broadcast: Network is unreachable$'
-  run -1 on b udpping1          # which forgives nothing
+  run -1 on b timeout "$WAIT_S" udpping1          # which forgives nothing
   [[ $output == *'E: udp://0.0.0.0:9999: Address already in use' ]]
   stop b2
   kill9 b
-  run -1 on b udpping1
+  run -1 on b timeout "$WAIT_S" udpping1
   [[ $output == *'E: 255.255.255.255: Network is unreachable' ]]
   node b
   wait_for b '^W: broadcast: Network is unreachable$' 2
@@ -75,9 +75,9 @@ load discovery
   wait_for a '^Found peer 10\.77\.0\.1:9999$'
   within 1500 wait_for a '^Found peer 10\.77\.0\.2:9999$'
   within 1500 wait_for b '^Found peer 10\.77\.0\.1:9999$'
-  run -1 on a udpping1
+  run -1 on a timeout "$WAIT_S" udpping1
   [[ $output == *'E: udp://0.0.0.0:9999: Address already in use' ]]
-  run -1 on a udpping3          # beside one that does not share
+  run -1 on a timeout "$WAIT_S" udpping3          # beside one that does not share
   [[ $output == *'E: udp://0.0.0.0:9999: Address already in use' ]]
   node b2 b udpping2
   from=$(lines_of b 10.77.0.2)

@@ -4,7 +4,7 @@ load helpers
 
 @test "eagain: without a peer four messages wait, the fifth does not" {
   local from=${EPOCHREALTIME/[.,]/}
-  run -0 eagain ipc://nobody
+  run -0 timeout "$WAIT_S" eagain ipc://nobody
   diff - <(echo "$output") <<'END'
 Sending message 0
 Sending message 1
@@ -14,9 +14,9 @@ Sending message 4
 ipc://nobody: EAGAIN, Resource temporarily unavailable: dropped
 END
   ((${EPOCHREALTIME/[.,]/} - from < 1000000))
-  run -0 eagain -m 0 -o 1 ipc://nobody
+  run -0 timeout "$WAIT_S" eagain -m 0 -o 1 ipc://nobody
   [[ $output == *'message 1'*EAGAIN* ]]
-  run -0 eagain -m 0 -o 20 ipc://nobody
+  run -0 timeout "$WAIT_S" eagain -m 0 -o 20 ipc://nobody
   [[ $output == *'message 9' ]]
   run -2 eagain -o 0
 }
@@ -24,7 +24,7 @@ END
 @test "eagain: with a peer all ten arrive" {
   start peer zpeer -b -n 10 -t 20000 DEALER ipc://peer
   wait_for peer bound
-  run -0 eagain -m 6 ipc://peer
+  run -0 timeout "$WAIT_S" eagain -m 6 ipc://peer
   [[ $(grep -c Sending <<<"$output") == 10 && $output != *EAGAIN* ]]
   ends peer
   [[ $(lines_of peer '^\[message [0-9]\]$') == 10 ]]
@@ -62,7 +62,7 @@ END
 }
 
 @test "eagain: nobody left to send to is an end, and so is Ctrl-C" {
-  run -0 eagain -n 0 -m 0 ipc://one ipc://two
+  run -0 timeout "$WAIT_S" eagain -n 0 -m 0 ipc://one ipc://two
   [[ $(grep -c EAGAIN <<<"$output") == 2 ]]
   start peer zpeer -b -n 100000 -t 20000 DEALER ipc://peer
   wait_for peer bound
