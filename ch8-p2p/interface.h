@@ -13,12 +13,12 @@ typedef struct interface interface;
 
 /* A node with an identity of its own, new each time, that others see and that
  * sees others, in a thread of its own. The address is where to say so: see
- * udplib.h. Its UDP port is 9999. Ends the program when it cannot have that. The
- * interface belongs to the thread that made it. */
+ * udplib.h. Its UDP port is 9999. Ends the program when it cannot have that.
+ * The interface belongs to the thread that made it. */
 interface *interface_new(void *ctx, const char *broadcast);
 
-/* The others are told, and see us leave at once. Joins the thread, frees all, and
- * sets *self to NULL. Before zg_stop(), which waits for its sockets. */
+/* The others are told, and see us leave at once. Joins the thread, frees all,
+ * and sets *self to NULL. Before zg_stop(), which waits for its sockets. */
 void interface_destroy(interface **self);
 
 /* Our own UUID: 32 hexadecimal digits, which belong to the interface. */

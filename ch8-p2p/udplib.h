@@ -31,8 +31,8 @@ int udplib_handle(const udplib *self);
  * are. When that begins, a line on stderr says why. */
 void udplib_send(udplib *self, const void *data, size_t size);
 
-/* One datagram, without waiting: puts its bytes into data, and "address:port" of
- * its sender into from. Returns its size, at most the room given (so give more
- * than you expect, to tell what is too long), or -1 when there is none. */
+/* One datagram, without waiting: puts its bytes into data, and "address:port"
+ * of its sender into from. Returns its size, at most the room given (so give
+ * more than you expect, to tell what is too long), or -1 when there is none. */
 ssize_t udplib_recv(udplib *self, void *data, size_t room,
                     char from[UDPLIB_FROM]);
