@@ -36,6 +36,7 @@ load files
   elapse 0.5
   kill9 server
   start server fileio1 -S data ipc://server
+  wait_for server 'server bound' 2
   ends client 1
   wait_for client '^E: ipc://server: no end after [0-9]+ bytes'
   stop server
