@@ -56,8 +56,9 @@ load discovery
   ears b ears
   node a
   wait_for ears "10.77.0.1 $(uuid a)$" 5
-  awk '/^[0-9]/ { if (NR == 2) from = $1; to = $1; n++ }
-    END { mean = (to - from) / (n - 1); print mean; exit !(mean > 0.9 && mean < 1.15) }' ears.log
+  # Never sooner, and a second apart where the machine had time.
+  awk '/^[0-9]/ { if (last && (!least || $1 - last < least)) least = $1 - last; last = $1 }
+    END { print least; exit !(least > 0.9 && least < 1.15) }' ears.log
   stop a
   wait_for ears "10.77.0.1 $(uuid a)00$" 1
   on a start one udpping1 10.77.0.255
