@@ -29,12 +29,6 @@ took() {
   ((from < limit)) || fail "$from ms: $*"
 }
 
-# begun NAME - it has blocked the signals that stop it; before, they kill it. (Of
-# the clients that print nothing.)
-begun() {
-  wait_until grep -qE '^SigBlk:.*00004002$' "/proc/${pid_of[$1]}/status"
-}
-
 # ---- model one --------------------------------------------------------------
 
 @test "freelance 1: the first server that answers will do" {
@@ -164,7 +158,7 @@ faults() {
   local n i
   up "$1" 1 2 3
   start client "$2" -n 9999999 "${all[@]}"
-  begun client
+  wait_until awaits_signals client
   for ((i = $(rounds 4 100); i > 0; i--)); do
     moment 300
     n=$((RANDOM % 3 + 1))
@@ -387,7 +381,6 @@ faults() {
     start busy2 flclient2 -n 9999999 ipc://s2
     start busy3 flclient3 -n 9999999 ipc://s3
     wait_for client1 trying
-    for name in client2 client3 busy2 busy3; do begun $name; done
     moment 300
     for name in client1 client2 client3 busy2 busy3 server1 server2 server3; do
       stop $name $signal

@@ -87,14 +87,14 @@ load files
   for signal in INT TERM; do
     for model in 1 2 3; do
       start reading fileio$model -S huge ipc://other
-      wait_until takes_signals reading
+      wait_until awaits_signals reading
       moment 300
       stop reading $signal
       server $model data
       fetch client $model -m 20
       fetch waiting $model -m 1
       fetch busy $model -c 9
-      for name in client waiting; do wait_until takes_signals $name; done
+      for name in client waiting; do wait_until awaits_signals $name; done
       moment 200
       for name in client waiting server; do stop $name $signal; done
       kill9 busy 2>/dev/null || :

@@ -13,7 +13,7 @@ load files
     before=$(memory server)
     if ((model == 1)); then slow=(-m 20); else slow=(-m 20 -z 20000); fi
     fetch client $model "${slow[@]}"
-    wait_until takes_signals client
+    wait_until awaits_signals client
     if ((model == 1)); then wait_until much; else elapse 1.5; fi
     echo "model $model: $(grown) kB"
     if ((model > 1)); then (($(grown) < 12000)); fi

@@ -23,13 +23,6 @@ fetch() {
   start "$1" "fileio$2" -C "${@:3}" ipc://server
 }
 
-# takes_signals NAME - does it know what to do when told to stop? Before that, a
-# process is ended by the system.
-takes_signals() {
-  [[ $(readlink "/proc/${pid_of[$1]}/exe") == */fileio* ]] \
-    && grep -q '^SigBlk:.*4..2$' "/proc/${pid_of[$1]}/status"
-}
-
 # complete NAME - it ended well, and has what the server has
 complete() {
   ends "$1"
