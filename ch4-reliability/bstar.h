@@ -34,8 +34,8 @@ bstar *bstar_new(void *ctx, bool primary, const char *local, const char *remote,
                  long interval);
 void bstar_destroy(bstar **self);
 
-/* Bind a socket of that type for clients; bstar_destroy() closes it. Messages
- * are votes, come to the handler while we are active, and are dropped if not. */
+/* Bind a socket of that type for clients; bstar_destroy() closes it. What comes
+ * is a vote, goes to the handler while we are active, and is dropped if not. */
 void *bstar_voter(bstar *self, const char *endpoint, int type,
                   bstar_handler *handler, void *arg);
 
