@@ -47,11 +47,11 @@ enum {
 };
 
 static void *ctx, *publisher, *input, *output, *tap, *listener;
+static long count, rate; /* of what is published */
 
 /* [letter-number], such as [B-00417]: any letter from A to J. */
 static void *publish(void *arg)
 {
-    long count = zg_number('n'), rate = zg_number('m');
     int64_t began = zg_now(), due;
     char text[16];
 
@@ -114,7 +114,8 @@ static void show(zg_msg *msg)
     printf(", %zu bytes\n", total);
 }
 
-/* A line is printed when stdout takes it, so that we can stop until then. */
+/* Wait until stdout takes a line, then print it. A printf() that waits could
+ * not be stopped; a poll can. */
 static void *listen_in(void *arg)
 {
     zmq_pollitem_t items[] = { { NULL, STDOUT_FILENO, ZMQ_POLLOUT, 0 },
@@ -146,8 +147,8 @@ int main(int argc, char *argv[])
     pthread_t threads[3];
 
     zg_args(argc, argv, usage);
-    zg_number('n');
-    zg_number('m');
+    count = zg_number('n');
+    rate = zg_number('m');
     ctx = zg_start();
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));

@@ -38,9 +38,8 @@ static bool publish(void *publisher, long topic, const char *text)
            && zmq_send(publisher, text, strlen(text), 0) != -1;
 }
 
-static void publish_all(void *publisher)
+static void publish_all(void *publisher, long count, long rate)
 {
-    long count = zg_number('n'), rate = zg_number('m');
     int64_t began = zg_now() + HEAD_START_MS, due;
 
     /* Who connects now shall hear it all. */
@@ -61,8 +60,7 @@ static void publish_all(void *publisher)
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    zg_number('n');
-    zg_number('m');
+    long count = zg_number('n'), rate = zg_number('m');
     void *ctx = zg_start(), *publisher = zg_socket(ctx, ZMQ_PUB);
 
     if (zg_value['s'] != NULL)
@@ -71,7 +69,7 @@ int main(int argc, char *argv[])
         zg_must(zmq_connect(publisher, zg_value[0]));
     else
         zg_bind(publisher, "publisher", "tcp://127.0.0.1:5556");
-    publish_all(publisher);
+    publish_all(publisher, count, rate);
     zmq_close(publisher);
     zg_stop(ctx);
     return EXIT_SUCCESS;

@@ -39,6 +39,8 @@ static const char usage[] =
 enum { REPORT_MS = 1000 };
 
 static void *ctx;
+static long count, rate;         /* of what is published: -n, -m */
+static long longest_work, limit; /* in milliseconds: -t, -e */
 
 /* Milliseconds since 1970: a clock that all machines have. */
 static int64_t wall_clock(void)
@@ -51,7 +53,6 @@ static int64_t wall_clock(void)
 /* [time], in decimal digits */
 static void *publish(void *publisher)
 {
-    long count = zg_number('n'), rate = zg_number('m');
     int64_t began = zg_now(), due;
     char stamp[24];
 
@@ -67,7 +68,8 @@ static void *publish(void *publisher)
     return NULL;
 }
 
-/* How long ago was it sent? False if that is no time. */
+/* How long ago was it sent? False if it does not carry a time. (One has 13
+ * digits, until the year 2286; 18 fit.) */
 static bool age_of(zg_msg *msg, int64_t *age)
 {
     char stamp[20] = "";
@@ -82,37 +84,41 @@ static bool age_of(zg_msg *msg, int64_t *age)
 
 static bool work(void *subscriber)
 {
-    long most = zg_number('t');
-    return most == 0 || zg_sleep(subscriber, 1 + random() % most);
+    return longest_work == 0
+           || zg_sleep(subscriber, 1 + random() % longest_work);
 }
 
-/* Returns whether it was asked to stop: otherwise it died. */
+/* Work on what is published; false if it died of old news, true if it was asked
+ * to stop. */
 static bool subscribe(void *subscriber)
 {
-    int64_t age, limit = zg_number('e'), report_at = zg_now() + REPORT_MS;
+    int64_t age, report_at = zg_now() + REPORT_MS;
     zg_msg msg = { 0 };
     long messages = 0;
     bool alive = true;
 
-    while (alive && zg_recv(&msg, subscriber, 0)) {
+    while (zg_recv(&msg, subscriber, 0)) {
         if (!age_of(&msg, &age)) {
             zg_drop(&msg, "the publisher");
             continue;
         }
-        messages++;
-        if ((alive = age <= limit) && !work(subscriber))
+        if (age > limit) {
+            fprintf(stderr,
+                    "E: %lld ms old is too old, after %ld messages: "
+                    "the subscriber dies\n",
+                    (long long) age, messages);
+            alive = false;
             break;
-        if (alive && zg_now() >= report_at) {
+        }
+        if (!work(subscriber))
+            break;
+        messages++;
+        if (zg_now() >= report_at) {
             printf("I: the news is %lld ms old\n", (long long) age);
             report_at = zg_now() + REPORT_MS;
         }
     }
     zg_clear(&msg);
-    if (!alive)
-        fprintf(stderr,
-                "E: %lld ms old is too old, after %ld messages: "
-                "the subscriber dies\n",
-                (long long) age, messages);
     return alive;
 }
 
@@ -126,8 +132,10 @@ int main(int argc, char *argv[])
     bool publishes = zg_value['C'] == NULL, subscribes = zg_value['S'] == NULL;
     if (!publishes && !subscribes)
         zg_misused();
-    for (const char *option = "nmte"; *option != '\0'; option++)
-        zg_number(*option);
+    count = zg_number('n');
+    rate = zg_number('m');
+    longest_work = zg_number('t');
+    limit = zg_number('e');
     ctx = zg_start();
     void *publisher = zg_socket(ctx, ZMQ_PUB);
     void *subscriber = zg_socket(ctx, ZMQ_SUB);
