@@ -13,6 +13,7 @@
  *
  * Try it:
  *     $ bin/clonecli1 -n 3000 & bin/clonesrv1
+ *     I: subscribed to tcp://localhost:5556
  *     I: the first update that comes is 1
  *     ... keys, sequence 3000, digest ...
  *
@@ -38,6 +39,7 @@ int main(int argc, char *argv[])
 
     zg_must(zmq_setsockopt(updates, ZMQ_SUBSCRIBE, "", 0));
     zg_must(zmq_connect(updates, zg_value[0]));
+    printf("I: subscribed to %s\n", zg_value[0]);
     while ((count == 0 || received < count)
            && kvsimple_recv(&update, updates, 0))
         if (update.count > 0) {
