@@ -33,16 +33,3 @@ bool kvsimple_recv(zg_msg *msg, void *sock, int flags)
     }
     return true;
 }
-
-bool kvsimple_send(zg_msg *msg, void *sock, int flags)
-{
-    zg_msg copy = { 0 };
-
-    for (; copy.count < msg->count; copy.count++) {
-        zmq_msg_init(&copy.frame[copy.count]);
-        zmq_msg_copy(&copy.frame[copy.count], &msg->frame[copy.count]);
-    }
-    bool sent = zg_send(&copy, sock, flags);
-    zg_clear(&copy);
-    return sent;
-}

@@ -19,6 +19,3 @@ void kvsimple_random(zg_msg *msg, const char *prefix, int64_t number);
 /* Receive one, as zg_recv() does. What is none is dropped, and msg is empty.
  * False: there was nothing, or the program is to stop. */
 bool kvsimple_recv(zg_msg *msg, void *sock, int flags);
-
-/* Send a copy of it, as zg_send() does; msg stays as it is. */
-bool kvsimple_send(zg_msg *msg, void *sock, int flags);
