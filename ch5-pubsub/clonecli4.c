@@ -46,7 +46,7 @@ struct client {
     kvmap *map;
     int64_t sequence; /* of the last update that the table has */
     int64_t began;
-    bool listens; /* only */
+    bool listens; /* and sets nothing */
     long count, rate, sent;
 };
 
@@ -87,7 +87,9 @@ static int64_t set_keys(struct client *self)
 {
     int64_t now = zg_now(), due = (now - self->began) * self->rate / 1000;
 
-    for (int i = 0; i < BATCH && !self->listens; i++) {
+    if (self->listens)
+        return ZG_FOREVER;
+    for (int i = 0; i < BATCH; i++) {
         if (self->rate > 0 && self->sent >= due)
             return self->began + (self->sent + 1) * 1000 / self->rate;
         zg_msg update = { 0 };
@@ -99,7 +101,7 @@ static int64_t set_keys(struct client *self)
         if (++self->sent == self->count)
             break;
     }
-    return self->listens ? ZG_FOREVER : now;
+    return now;
 }
 
 static bool done(struct client *self)
