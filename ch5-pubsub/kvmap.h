@@ -3,14 +3,17 @@
  *
  * Frame 0 of such a message is the key, frame 1 the number that the server gave
  * it, the last one the value. The table keeps copies; messages stay the
- * caller's. Keys have 1 to 255 bytes, values any number.
+ * caller's. Keys have 1 to 255 bytes, values any number: see kv_valid(). Without
+ * memory the program ends.
  */
 #pragma once
 #include "zg.h"
 
 typedef struct kvmap kvmap;
-typedef struct kvitem
-    kvitem; /* the table's own, until its key is stored again */
+
+/* A message in the table, which owns it: it is there until its key is kept
+ * again or forgotten, or the table destroyed. */
+typedef struct kvitem kvitem;
 
 enum { KV_KEY, KV_NUMBER, KV_FRAMES_MAX = 5 };
 
@@ -33,10 +36,16 @@ kvitem *kvmap_from(kvmap *self, const void *key, size_t size);
 kvitem *kvmap_next(const kvitem *item);
 kvitem *kvmap_expired(kvmap *self, int64_t now);
 
-/* Append its frames to the message. */
+/* Append copies of its frames to the message. */
 void kvitem_load(const kvitem *item, zg_msg *msg);
+
+/* One of its frames, the item's own, and its size. */
 const void *kvitem_frame(const kvitem *item, int frame, size_t *size);
+
+/* As it was given to kvmap_keep(). */
 int64_t kvitem_expires(const kvitem *item);
+
+/* Does its key begin with this? */
 bool kvitem_starts(const kvitem *item, const void *subtree, size_t size);
 
 /* A sum over all items below a subtree: two tables with the same keys and
@@ -48,10 +57,11 @@ const char *kvmap_summed(const kvmap *self, int i);
 
 size_t kvmap_count(const kvmap *self);
 
-/* Print "N keys, sequence S, digest D". */
+/* Print "N keys, sequence S, digest D": 64-bit FNV-1a over all keys and values,
+ * in their order, each with its length in four bytes before it. */
 void kvmap_report(const kvmap *self, int64_t sequence);
 
-/* Every message with a key and a number has these. */
+/* The number of a message: eight bytes, big endian. It is there: kv_valid(). */
 static inline int64_t kv_number(zg_msg *msg)
 {
     const uint8_t *byte = zmq_msg_data(&msg->frame[KV_NUMBER]);
@@ -70,8 +80,8 @@ static inline void kv_set_number(zg_msg *msg, int64_t number)
         byte[i] = (uint8_t) number;
 }
 
-/* Frame by frame: a message from a peer that can be kept has so many frames, a
- * key of the right size, and a number of eight bytes. */
+/* Can this message, from a peer, be kept? It has so many frames, a key of the
+ * right size, and a number of eight bytes. */
 static inline bool kv_valid(zg_msg *msg, int frames)
 {
     size_t key = msg->count == frames ? zmq_msg_size(&msg->frame[KV_KEY]) : 0;
@@ -79,7 +89,7 @@ static inline bool kv_valid(zg_msg *msg, int frames)
     return key >= 1 && key <= 255 && zmq_msg_size(&msg->frame[KV_NUMBER]) == 8;
 }
 
-/* Does its key begin with this? A subscription to HUGZ brings HUGZoo, too. */
+/* Does its key begin with this? (A subscription to HUGZ brings HUGZoo, too.) */
 static inline bool kv_starts(zg_msg *msg, const char *subtree)
 {
     size_t size = strlen(subtree);

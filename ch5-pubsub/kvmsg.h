@@ -19,10 +19,10 @@ enum { KVMSG_UUID_SIZE = 16, KVMSG_PROPERTY_MAX = 255 };
 void kvmsg_make(zg_msg *msg, const void *key, size_t key_size, int64_t number,
                 const void *value, size_t value_size);
 
-/* Make msg, empty before, one that deletes this item. */
+/* Make msg, empty before, one that deletes this item: [key][0][][][] */
 void kvmsg_make_delete(zg_msg *msg, const kvitem *item);
 
-/* Give it a new uuid. */
+/* Give it a new uuid: random, version 4 of RFC 4122. */
 void kvmsg_set_uuid(zg_msg *msg);
 
 bool kvmsg_has_uuid(zg_msg *msg);
@@ -30,7 +30,8 @@ bool kvmsg_has_uuid(zg_msg *msg);
 /* Is this the uuid of the item? No uuid is like no other. */
 bool kvmsg_same(zg_msg *msg, const kvitem *item);
 
-/* Forget what waits for a confirmation and is in the table, by its uuid. */
+/* Forget all that waits for a confirmation and is in the table, known by its
+ * uuid. */
 void kvmsg_settle(kvmap *waiting, kvmap *table);
 
 /* Set a property, in place of one of that name. False: there is a '\n' in it, a
@@ -44,8 +45,8 @@ const char *kvmsg_property(zg_msg *msg, const char *name);
  * number of 1 to 9 digits is no ttl, and neither is 0. */
 int64_t kvmsg_expires(zg_msg *msg);
 
-/* So many milliseconds of its ttl are over; after the last it deletes its key.
- */
+/* So many milliseconds of its ttl are over: it gets what is left, in seconds,
+ * rounded up. If that is nothing, its value becomes empty: it deletes its key. */
 void kvmsg_age(zg_msg *msg, int64_t msecs);
 
 /* Append an item to a message, with the ttl that it has left (snapshots.h). */
@@ -55,7 +56,10 @@ void kvmsg_load(const kvitem *item, zg_msg *msg);
  * False: there was nothing, or the program is to stop. */
 bool kvmsg_recv(zg_msg *msg, void *sock, int flags);
 
-/* Can it be kept: five frames, of the right sizes? And may a client set it, or
- * does its key mean something else on the way? */
+/* Can this message, from a peer, be kept: five frames, of the right sizes? Only
+ * one that can may go to the functions above. */
 bool kvmsg_valid(zg_msg *msg);
+
+/* Its key means something else on the way (KTHXBAI, HUGZ): no client may set
+ * it. */
 bool kvmsg_reserved(zg_msg *msg);
