@@ -260,17 +260,18 @@ say() {
 
 @test "lvcache: without it, who comes late waits" {
   hosts a
-  on a start publisher pathopub -n 1
   on a start early pathosub tcp://localhost:5556 123
+  wait_for early 'I: subscribed'
+  on a start publisher pathopub -n 1
   wait_for early '^123: Save Roger$'
   ends publisher
   rm publisher.log
-  on a start publisher pathopub
+  on a start publisher pathopub -m 2000
   wait_for publisher '1000 topics published'
   on a start late pathosub tcp://localhost:5556 123
+  wait_for late '^123: Off with his head!$'
   run -1 on a pathopub
   [[ $output == *'tcp://127.0.0.1:5556: Address already in use'* ]]
-  moment 900
   run ! grep Save late.log
   stop publisher
   stop late

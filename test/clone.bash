@@ -2,10 +2,15 @@
 
 no=%00%00%00%00%00%00%00%00     # a number that says nothing
 
-# up MODEL - its server
+# up MODEL - its server; that of model 2 has no collector, and makes the updates
 up() {
-  start server "clonesrv$1" ipc://s ipc://u ipc://c
-  wait_for server 'collector bound'
+  if (($1 == 2)); then
+    start server clonesrv2 ipc://s ipc://u
+    wait_for server 'publisher bound'
+  else
+    start server "clonesrv$1" ipc://s ipc://u ipc://c
+    wait_for server 'collector bound'
+  fi
 }
 
 # listen MODEL NAME OPTION... - a client that only keeps a copy
