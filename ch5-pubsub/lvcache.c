@@ -45,30 +45,17 @@ enum {
 
 static void *frontend, *backend;
 
-/* Send the last value to whoever wants it: [topic][value] */
-static void tell(struct topic *topic)
-{
-    zg_msg msg;
-
-    for (msg.count = 0; msg.count < 2; msg.count++) {
-        zmq_msg_init(&msg.frame[msg.count]);
-        zmq_msg_copy(&msg.frame[msg.count],
-                     msg.count == 0 ? &topic->name : &topic->value);
-    }
-    set_due(topic, false);
-    zg_send(&msg, backend, 0); /* it never waits: a full queue drops */
-    zg_clear(&msg);
-}
-
 /* [topic][value] from a publisher. */
 static bool from_publisher(zg_msg *msg)
 {
     if (!zg_recv(msg, frontend, ZMQ_DONTWAIT))
         return false;
-    if (msg->count == 2)
-        tell(remember(&msg->frame[0], &msg->frame[1]));
-    else
+    if (msg->count == 2) {
+        remember(&msg->frame[0], &msg->frame[1]);
+        zg_send(msg, backend, 0); /* it never waits: a full queue drops */
+    } else {
         zg_drop(msg, "a publisher");
+    }
     return true;
 }
 
@@ -89,14 +76,23 @@ static bool from_subscriber(zg_msg *msg)
     return true;
 }
 
-/* One after the other, so that publishers need not wait for the end. */
+/* [topic][value], again. One after the other, so that publishers need not wait
+ * for the end. */
 static bool repeat_one(void)
 {
     struct topic *topic = TAILQ_FIRST(&repeat);
+    zg_msg msg = { 0 };
 
-    if (topic != NULL)
-        tell(topic);
-    return topic != NULL;
+    if (topic == NULL)
+        return false;
+    set_due(topic, false);
+    zmq_msg_init(&msg.frame[msg.count]);
+    zmq_msg_copy(&msg.frame[msg.count++], &topic->name);
+    zmq_msg_init(&msg.frame[msg.count]);
+    zmq_msg_copy(&msg.frame[msg.count++], &topic->value);
+    zg_send(&msg, backend, 0);
+    zg_clear(&msg);
+    return true;
 }
 
 static void serve(void)

@@ -153,7 +153,7 @@ static inline void make_room(size_t size)
     }
 }
 
-static inline struct topic *remember(zmq_msg_t *name, zmq_msg_t *value)
+static inline void remember(zmq_msg_t *name, zmq_msg_t *value)
 {
     const unsigned char *byte = zmq_msg_data(name);
     size_t size = zmq_msg_size(name);
@@ -179,5 +179,5 @@ static inline struct topic *remember(zmq_msg_t *name, zmq_msg_t *value)
     bytes -= zmq_msg_size(&topic->value);
     keep(&topic->value, value);
     bytes += zmq_msg_size(&topic->value);
-    return topic;
+    set_due(topic, false); /* who wants it gets this one */
 }
