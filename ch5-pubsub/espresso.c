@@ -43,7 +43,7 @@ static const char usage[] =
 enum {
     ENOUGH = 5,             /* messages, and our subscriber leaves */
     MAX_SHOWN = 70,         /* bytes of a frame */
-    MAX_SUBSCRIPTION = 8192 /* libzmq is not made for very long ones */
+    MAX_SUBSCRIPTION = 8192 /* bytes: libzmq needs much stack to forget it */
 };
 
 static void *ctx, *publisher, *input, *output, *tap, *listener;

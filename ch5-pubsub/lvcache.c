@@ -39,7 +39,7 @@ static const char usage[] =
 enum {
     BATCH = 100,             /* then it is the turn of the others */
     QUEUE = 2 * MAX_TOPICS,  /* messages for one subscriber, the rest is lost */
-    MAX_SUBSCRIPTION = 8192, /* bytes; libzmq is not made for very long ones */
+    MAX_SUBSCRIPTION = 8192, /* bytes: libzmq needs a hundred for each */
     MAX_SHOWN = 40
 };
 

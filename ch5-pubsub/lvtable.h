@@ -179,5 +179,4 @@ static inline void remember(zmq_msg_t *name, zmq_msg_t *value)
     bytes -= zmq_msg_size(&topic->value);
     keep(&topic->value, value);
     bytes += zmq_msg_size(&topic->value);
-    set_due(topic, false); /* who wants it gets this one */
 }

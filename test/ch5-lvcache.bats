@@ -23,10 +23,13 @@ comes() {
   [[ $(sort -u -t ']' -k 1,1 values | wc -l) == "$1" ]]
 }
 
-# takes_less_than KB - that much memory has the cache (a sanitizer keeps more)
+# takes_less_than KB - the memory of the cache, at its peak (with a sanitizer it
+# is more)
 takes_less_than() {
+  local peak
   if [[ $bin == *san ]]; then return; fi
-  (($(memory cache) < $1)) || fail "$(memory cache) kB, not less than $1"
+  peak=$(sed -nE 's/^VmHWM:[^0-9]*([0-9]+).*/\1/p' "/proc/${pid_of[cache]}/status")
+  ((peak < $1)) || fail "$peak kB, not less than $1"
 }
 
 # say FRAME... - publish messages, and stay until they have come
@@ -139,11 +142,13 @@ say() {
   zpeer -n 0 -w 100 XSUB ipc://back '%02A'
   wait_for cache 'W: dropped a message of 1 frames from a subscriber'
   zpeer -n 0 -w 100 XSUB ipc://back nonsense '%01A'
-  zpeer -n 0 -w 100 XSUB ipc://back '%01%{20000}'
+  # libzmq would need a hundred times as much memory to know so long a prefix.
+  (ulimit -s 1000000 && zpeer -n 0 -w 100 XSUB ipc://back '%01%{1000000}')
   zpeer -n 0 -w 100 XSUB ipc://back '%01%{8000}'
   zpeer -n 0 -w 100 XSUB ipc://back ''
   zpeer -n 1 SUB ipc://back A B C D | grep -x '\[A\]\[a\]'
   cached 1 A
+  takes_less_than 30000
   stop cache
 }
 

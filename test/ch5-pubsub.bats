@@ -64,6 +64,11 @@ all_is_quiet() {
   stop espresso
 }
 
+# So long that to forget it takes more stack than a thread has.
+long_subscription() {
+  (ulimit -s 1000000 && zpeer -n 0 -w 200 XSUB "$1" '%01%{1000000}')
+}
+
 @test "espresso: bytes that are no text are shown as numbers" {
   start espresso espresso -m 500 ipc://publisher ipc://output
   all_is_quiet
@@ -75,8 +80,8 @@ all_is_quiet() {
   wait_for espresso "^data 'hello' '' 'wor\\\\x0Ald', 11 bytes$"
   zpeer -n 0 -w 200 XSUB ipc://output 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21
   wait_for espresso 'W: dropped'
-  zpeer -n 0 -w 200 XSUB ipc://output '%01%{20000}'
-  zpeer -n 0 -w 200 XSUB ipc://publisher '%01%{20000}'
+  long_subscription ipc://output
+  long_subscription ipc://publisher
   zpeer SUB ipc://output E
   stop espresso
 }
