@@ -63,13 +63,20 @@ static bool join(struct client *self)
     return true;
 }
 
+static bool done(struct client *self)
+{
+    int64_t so_far = self->listens ? self->sequence : self->sent;
+
+    return self->count > 0 && so_far >= self->count;
+}
+
 /* Apply what has come, unless the snapshot had it. False: one is missing. */
 static bool follow(struct client *self)
 {
     zg_msg update = { 0 };
     bool whole = true;
 
-    for (int i = 0; i < BATCH && whole; i++) {
+    for (int i = 0; i < BATCH && !done(self) && whole; i++) {
         if (!kvsimple_recv(&update, self->updates, ZMQ_DONTWAIT))
             break;
         if (update.count == 0 || kv_number(&update) <= self->sequence)
@@ -105,13 +112,6 @@ static int64_t set_keys(struct client *self)
             break;
     }
     return now;
-}
-
-static bool done(struct client *self)
-{
-    int64_t so_far = self->listens ? self->sequence : self->sent;
-
-    return self->count > 0 && so_far >= self->count;
 }
 
 int main(int argc, char *argv[])

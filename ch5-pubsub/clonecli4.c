@@ -65,12 +65,19 @@ static bool join(struct client *self)
     return true;
 }
 
+static bool done(struct client *self)
+{
+    int64_t so_far = self->listens ? self->sequence : self->sent;
+
+    return self->count > 0 && so_far >= self->count;
+}
+
 /* Apply what has come, unless the snapshot had it. HUGZ has no number. */
 static void follow(struct client *self)
 {
     zg_msg update = { 0 };
 
-    for (int i = 0; i < BATCH; i++) {
+    for (int i = 0; i < BATCH && !done(self); i++) {
         if (!kvsimple_recv(&update, self->updates, ZMQ_DONTWAIT))
             break;
         if (update.count == 0 || kv_number(&update) <= self->sequence
@@ -102,13 +109,6 @@ static int64_t set_keys(struct client *self)
             break;
     }
     return now;
-}
-
-static bool done(struct client *self)
-{
-    int64_t so_far = self->listens ? self->sequence : self->sent;
-
-    return self->count > 0 && so_far >= self->count;
 }
 
 static void subscribe(void *updates, const char *prefix)

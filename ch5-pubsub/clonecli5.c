@@ -70,13 +70,20 @@ static bool join(struct client *self)
     return true;
 }
 
+static bool done(struct client *self)
+{
+    int64_t so_far = self->listens ? self->sequence : self->sent;
+
+    return self->count > 0 && so_far >= self->count;
+}
+
 /* Apply what has come, unless the snapshot had it. False: the copy is wrong. */
 static bool follow(struct client *self)
 {
     zg_msg update = { 0 };
     bool right = true;
 
-    for (int i = 0; i < BATCH && right; i++) {
+    for (int i = 0; i < BATCH && !done(self) && right; i++) {
         if (!kvmsg_recv(&update, self->updates, ZMQ_DONTWAIT))
             break;
         if (zg_is(&update, KV_KEY, CHP_HUGZ)) {
@@ -126,13 +133,6 @@ static int64_t set_keys(struct client *self)
             break;
     }
     return now;
-}
-
-static bool done(struct client *self)
-{
-    int64_t so_far = self->listens ? self->sequence : self->sent;
-
-    return self->count > 0 && so_far >= self->count;
 }
 
 static void subscribe(void *updates, const char *prefix)
