@@ -312,7 +312,7 @@ bool clone_set(clone *self, const void *key, size_t key_size, const void *value,
     snprintf(seconds, sizeof seconds, "%ld", ttl);
     kvmsg_set_property(&msg, "ttl", seconds);
     if (kvmsg_valid(&msg) && !kvmsg_reserved(&msg) && value_size <= MAX_VALUE
-        && ttl >= 0)
+        && ttl >= 0 && ttl <= KVMSG_TTL_MAX)
         error = request(self, "SET", &msg) ? 0 : errno;
     zg_clear(&msg);
     return errno = error, error == 0;

@@ -37,8 +37,8 @@ bool clone_subtree(clone *self, const char *subtree);
 bool clone_connect(clone *self, const char *endpoint);
 
 /* Set a key of 1 to 255 bytes, in the subtree, to a value of up to 1000000, for
- * ttl seconds, or 0 for ever; an empty value deletes it. Both are copied.
- * ENOBUFS: 10000 keys wait to be confirmed by a server. */
+ * ttl seconds (nine digits), or 0 for ever; an empty value deletes it. Both are
+ * copied. ENOBUFS: 10000 keys wait to be confirmed by a server. */
 bool clone_set(clone *self, const void *key, size_t key_size, const void *value,
                size_t value_size, long ttl);
 

@@ -7,7 +7,7 @@
 
 #include "chp.h"
 
-enum { TTL_DIGITS = 9 };
+enum { TTL_DIGITS = 9 }; /* as KVMSG_TTL_MAX has */
 
 void kvmsg_make(zg_msg *msg, const void *key, size_t key_size, int64_t number,
                 const void *value, size_t value_size)

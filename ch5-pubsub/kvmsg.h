@@ -13,6 +13,7 @@
 
 enum { KVMSG_UUID = 2, KVMSG_PROPERTIES, KVMSG_VALUE, KVMSG_FRAMES };
 enum { KVMSG_UUID_SIZE = 16, KVMSG_PROPERTY_MAX = 255 };
+enum { KVMSG_TTL_MAX = 999999999 }; /* seconds */
 
 /* Make msg, empty before, such a message, without uuid or properties; key and
  * value are copied. */
@@ -42,7 +43,7 @@ bool kvmsg_set_property(zg_msg *msg, const char *name, const char *value);
 const char *kvmsg_property(zg_msg *msg, const char *name);
 
 /* The moment of zg_now() at which its ttl ends, or 0 if it has none. What is no
- * number of 1 to 9 digits is no ttl, and neither is 0. */
+ * number of 1 to 9 digits (KVMSG_TTL_MAX) is no ttl, and neither is 0. */
 int64_t kvmsg_expires(zg_msg *msg);
 
 /* So many milliseconds of its ttl are over: it gets what is left, in seconds,

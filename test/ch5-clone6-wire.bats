@@ -26,7 +26,7 @@ half_an_active() {
 @test "clone: half a snapshot is no reason to forget what waits" {
   start says zpeer -b -r 10000 -w 50 -n 0 PUB ipc://as 3
   start hugz zpeer -b -r 10000 -w 50 -n 0 PUB ipc://a+1 HUGZ $none '' 'epoch=e' ''
-  start half zpeer -b -t 60000 -n 9 DEALER ipc://a '%;' KTHXBAI $none '' 'epoch=e' '' \
+  start half zpeer -b -t 60000 -n 9 DEALER ipc://a '%;' KTHXBAI "${none%00}07" '' 'epoch=e' '' \
     '%;' /k $none "$(uuid a)" '' v
   backup
   wait_for backup 'got 0 keys'
@@ -41,7 +41,8 @@ half_an_active() {
   kill9 half
   start one clonecli6 -C -t 1000 "${servers[@]}"
   wait_for backup 'passive -> active: a vote'
-  table_has ipc://b /k
+  note 'and its number is beyond all that the active may have given: 1000000001'
+  wait_until eval 'table ipc://b | grep -F "[/k][%00%00%00%00;%9A%CA%01]"'
   stop one
   stop backup
 }
@@ -139,6 +140,26 @@ half_an_active() {
   same_digests backup primary
 }
 
+@test "clone: a request that is none is dropped, by either server" {
+  local frames
+  pair
+  raw ipc://a+2 /k $none '' '' v
+  for frames in '' 'ICANHAZ' 'ICANHAZ? %{256}' 'ICANHAZ? x x' 'ICANHAZ? x x x' \
+    'x x x x x' 'x x x x x x' 'x x x x x x x' 'x x x x x x x x'; do
+    if [[ ! $frames ]]; then frames='%{0}'; fi
+    # shellcheck disable=SC2086
+    zpeer -n 0 DEALER ipc://a $frames
+    # shellcheck disable=SC2086
+    zpeer -n 0 DEALER ipc://b $frames
+  done
+  wait_for primary 'W: dropped' 9
+  table_has ipc://a /k
+  settled
+  zpeer -n 2 DEALER ipc://a 'ICANHAZ?' | grep -F '[/k]' # and no subtree: all
+  stop backup
+  stop primary
+}
+
 @test "clone: an update that only the passive has got is passed on" {
   pair
   app one "${servers[@]}"
@@ -185,7 +206,8 @@ half_an_active() {
   tell one set KTHXBAI v
   tell one set /elsewhere v
   tell one set /s/k v -1
-  wait_for one '^set .*: Invalid' 5
+  tell one set /s/k v 1000000000
+  wait_for one '^set .*: Invalid' 6
   tell one set /s/k v
   expect one /s/k v
   expect one /s/unknown '(nothing)'
