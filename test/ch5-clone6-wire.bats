@@ -84,9 +84,11 @@ half_an_active() {
   for ttl in -5 abc 99999999999999999999 1e3 '' 0 ' 1' 1.5; do
     frames+=("/none$ttl" "$none" '' "ttl=$ttl%0A" v '%,')
   done
-  start tap zpeer -n 99 -t 60000 SUB ipc://a+1 /k
+  start tap zpeer -n 999999 -t 60000 SUB ipc://a+1 /k HUGZ
+  wait_for tap HUGZ
   raw ipc://a+2 "${frames[@]}" /k $none '' 'ttl=1%0A' v
-  wait_for tap '^./k'
+  wait_for tap '^./k'           # and the other one has it, too
+  wait_for tap HUGZ $(($(lines_of tap HUGZ) + 1))
   freeze primary                # nobody asks: no failover
   elapse 1.5
   stop backup
@@ -120,9 +122,10 @@ half_an_active() {
   raw ipc://a+2 '%{255}' $none '' '' v '%,' HUGZoo $none '' '' v \
     '%,' /nul $none "$(uuid c)" 'color=red%0Attl=100%0Asize=9%0A' 'a%00b' \
     '%,' /mega $none '' '' '%{1000000}'
+  wait_until table_has ipc://a /mega
   note 'twice the same, and it is known'
   raw ipc://a+2 /nul $none "$(uuid c)" '' other
-  wait_until table_has ipc://a /mega
+  wait_for tap "^\[/nul\].*\[$(uuid c)\].*\[a%00b\]$" 2 # confirmed, unchanged
   table ipc://a >table
   grep -F '[/nul]' table | grep -F "[$(uuid c)]" | grep -F 'color=red%0A' |
     grep -F 'size=9%0A' | grep -E 'ttl=(99|100)%0A' | grep -F '[a%00b]'
@@ -130,7 +133,6 @@ half_an_active() {
   run ! grep -E '^\[/wrong|^\[/count|^\[x{256}\]' table
   [[ $(tail -n 1 table) =~ ^\[KTHXBAI\].*\[\]$ ]]
   table ipc://a /nul | tail -n 1 | grep -E '^\[KTHXBAI\].*\[/nul\]$'
-  wait_for tap "^\[/nul\].*\[$(uuid c)\].*\[a%00b\]$" 2 # confirmed, unchanged
   grep -a '^\[HUGZ\]' tap.log >hugz
   run ! grep -vE '^\[HUGZ\]\[(%00){8}\]\[\]\[[^]]*\]\[\]$' hugz
   run ! grep -aF HUGZ quiet.log
@@ -163,8 +165,9 @@ half_an_active() {
 @test "clone: an update that only the passive has got is passed on" {
   pair
   app one "${servers[@]}"
-  start tap zpeer -n 1000000 -t 60000 SUB ipc://a+1 /
+  start tap zpeer -n 1000000 -t 60000 SUB ipc://a+1 / HUGZ
   start tap2 zpeer -n 1000000 -t 60000 SUB ipc://b+1 /
+  wait_for tap HUGZ
   raw ipc://b+2 /k $none "$(uuid a)" '' v
   tell one wait /k
   wait_for one '^wait /k: v'

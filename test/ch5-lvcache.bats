@@ -32,9 +32,9 @@ takes_less_than() {
   ((peak < $1)) || fail "$peak kB, not less than $1"
 }
 
-# say FRAME... - publish messages, and stay until they have come
+# say FRAME... - publish messages, when the cache has subscribed
 say() {
-  zpeer -n 0 -w 300 PUB ipc://front "$@"
+  zpeer -n 0 -t 10000 XPUB ipc://front '%;' "$@" >/dev/null
 }
 
 # bats test_tags=demo:lvcache

@@ -112,9 +112,10 @@ table_has() { # ENDPOINT KEY
   table "$1" | grep -qF "[$2]"
 }
 
-# raw COLLECTOR FRAME... - an update as it may come from anybody
+# raw COLLECTOR FRAME... - an update as it may come from anybody, sent when the
+# collector has subscribed
 raw() {
-  zpeer -n 0 -w 250 PUB "$@"
+  zpeer -n 0 -t 10000 XPUB "$1" '%;' "${@:2}" >/dev/null
 }
 
 uuid() { # LETTER
