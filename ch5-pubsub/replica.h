@@ -23,8 +23,8 @@ enum replica_state { NOWHERE, JOINING, SYNCING, FOLLOWING };
  * of a snapshot, so that map is another one. */
 enum replica_news { NO_NEWS, UPDATED, REPLACED };
 
-/* Begins with replica_init(). Others read it, but for map they change nothing.
- */
+/* Begins with replica_init(). The owner may read all of it, and change what is
+ * in map: as a server that has become active. */
 struct replica {
     void *ctx, *updates, *snapshot;
     char subtree[256], server[256]; /* the endpoint of its snapshots */
