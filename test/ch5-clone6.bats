@@ -57,6 +57,8 @@ load clone6
 }
 
 @test "clone: a backup alone never serves, nor does a passive one" {
+  # shellcheck disable=SC2034
+  interval=1000                  # it is asked while its peer lives, and is heard
   backup
   wait_for backup 'waiting for'
   [[ ! $(table ipc://b) ]]
@@ -110,7 +112,7 @@ load clone6
     stop "$name"
   done
   set_key mortal /end x
-  elapse 1.5                     # what is passed on is passed on
+  elapse 2                       # what is passed on is passed on
   all_is_kept one two three four
   run ! grep '/mortal/' table
   tell mortal end

@@ -72,7 +72,7 @@ end_equal() {
 crowd_joins() { # MODEL [OPTION...]
   local model=$1 waves clients length wave n names
   shift
-  waves=$(rounds 1 5) clients=$(rounds 8 10) length=$(rounds 20000 40000)
+  waves=$(rounds 1 5) clients=$(rounds 8 10) length=$(rounds 20000 100000)
   if ((model == 5)); then
     waves=1 clients=$(rounds 8 50) length=$(rounds 20000 200000)
   fi
@@ -81,9 +81,7 @@ crowd_joins() { # MODEL [OPTION...]
   for ((wave = 1; wave <= waves; wave++)); do
     listen "$model" "first$wave" -n $((wave * length))
     wait_for "first$wave" snapshot
-  done
-  write_to "$model" $((waves * length)) "$@"
-  for ((wave = 1; wave <= waves; wave++)); do
+    if ((wave == 1)); then write_to "$model" $((waves * length)) "$@"; fi
     names=("first$wave")
     for ((n = 0; n < clients; n++)); do
       if ((n < clients / 2)); then moment 150; fi

@@ -1,9 +1,10 @@
 # clone6.bash - a pair of servers of the sixth model, and those who use it
 # shellcheck disable=SC2034      # those who load it use them
 
-# The pair of a scene: fast, and by local names. Its publishers and collectors
-# are ipc://a+1, ipc://a+2, ipc://b+1, ipc://b+2.
-interval=200
+# The pair of a scene: fast, but no machine stops it for twice this, or it takes
+# its peer for dead; and by local names. Its publishers and collectors are
+# ipc://a+1, ipc://a+2, ipc://b+1, ipc://b+2.
+interval=400
 servers=(ipc://a ipc://b)
 asks=()
 none='%00%00%00%00%00%00%00%00' # the number of an update from a client
