@@ -8,6 +8,7 @@
  */
 #include "kvmap.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <search.h>
 #include <sys/queue.h>
@@ -143,6 +144,7 @@ static kvitem *pack(zg_msg *msg, int64_t expires)
     kvitem *item;
     size_t size = sizeof *item;
 
+    assert(msg->count <= KV_FRAMES_MAX); /* a peer's message is kv_valid() */
     for (int i = 0; i < msg->count; i++)
         size += zmq_msg_size(&msg->frame[i]);
     if ((item = malloc(size)) == NULL)
