@@ -198,7 +198,7 @@ say() {
 
 @test "lvcache: with updates and newcomers at once, nothing older comes after newer" {
   local n rounds
-  rounds=$(rounds 100 1000)
+  rounds=$(rounds 100 300)
   cache
   start filler lvfill -n 1000 -r "$rounds" ipc://front
   for n in 1 2 3 4 5 6 7 8; do
