@@ -3,8 +3,8 @@
  *
  * Frame 0 of such a message is the key, frame 1 the number that the server gave
  * it, the last one the value. The table keeps copies; messages stay the
- * caller's. Keys have 1 to 255 bytes, values any number: see kv_valid(). Without
- * memory the program ends.
+ * caller's. Keys have 1 to 255 bytes, values any number: see kv_valid(). If
+ * there is no memory the program ends.
  */
 #pragma once
 #include "zg.h"
