@@ -12,11 +12,13 @@
 #include <sys/wait.h>
 
 static const char usage[] =
-    "flow [-n COUNT] [-t MS] [-z BYTES] SOURCE TYPE MESSAGE SINK TYPE HELLO\n"
+    "flow [-n COUNT] [-t MS] [-z BYTES] [-o N] SOURCE TYPE MESSAGE SINK TYPE "
+    "HELLO\n"
     "Lets messages flow through a program.\n"
     "  -n COUNT  messages to send or to wait for, 0: for a time (0)\n"
     "  -t MS     time to measure (500)\n"
     "  -z BYTES  size of the last frame (10)\n"
+    "  -o N      numbers there are, then they begin anew (1000000)\n"
     "  SOURCE    connect the source\n"
     "  TYPE      of its socket\n"
     "  MESSAGE   frames, | in between; # is a number, @ eight zero bytes\n"
@@ -29,15 +31,15 @@ enum { BLOCK = 1000, WARM_UP_MS = 150 };
 
 static char block[BLOCK * 2048], input[1 << 20];
 
-/* Numbers from 0 to count, or round and round. */
+/* Messages with the numbers from 0 on, round and round. */
 static void pour(int fd, long count)
 {
-    long n = 0;
+    long n = 0, numbers = zg_number('o');
 
     for (size_t size; count == 0 || n < count; zmtp_write(fd, block, size))
         for (size = 0; size < sizeof block / 2 && (count == 0 || n < count);
              n++)
-            size += zmtp_encode(block + size, zg_value[2], n % 1000000,
+            size += zmtp_encode(block + size, zg_value[2], n % numbers,
                                 (size_t) zg_number('z'));
 }
 

@@ -17,8 +17,9 @@ case_lvcache() {
   listening proxy 2 >/dev/null
   flow() { "${ends[@]}" timeout 40 "$bin/flow" "$@"; }
   compare lvcache updates/s 0.6 \
-    "flow ipc://in PUB 'topic#|value' ipc://out SUB $all" \
-    "flow ipc://in0 PUB 'topic#|value' ipc://out0 SUB $all"
+    "flow -o 100000 ipc://in PUB 'topic#|value' ipc://out SUB $all" \
+    "flow -o 100000 ipc://in0 PUB 'topic#|value' ipc://out0 SUB $all" \
+    '100,000 topics'
   kill9 ours
   serve ours lvcache ipc://in ipc://out
   serve bare bare reply ROUTER ipc://stream 'topic12345|value12345'
@@ -39,8 +40,9 @@ clone() {
   listening relay 2 >/dev/null
   flow() { "${ends[@]}" timeout 40 "$bin/flow" "$@"; }
   compare "clonesrv$1" updates/s 0.5 \
-    "flow ipc://collector PUSH '$2' ipc://publisher SUB $all" \
-    "flow ipc://in PUSH '$2' ipc://out SUB $all"
+    "flow -o 10000 ipc://collector PUSH '$2' ipc://publisher SUB $all" \
+    "flow -o 10000 ipc://in PUSH '$2' ipc://out SUB $all" \
+    '10,000 keys, as the clients have'
   clear_up
 }
 
