@@ -110,16 +110,22 @@ start() {
   pid_of[$name]=$!
 }
 
-# wait_for NAME REGEX [COUNT] - until that many lines of its output match
+# wait_for NAME REGEX [COUNT] - until that many lines of its output match. A look
+# takes a process, so there is none while nothing is written; or a late one, as
+# the time of a file is no more exact than a tick.
 wait_for() {
-  local deadline=$((SECONDS + WAIT_S)) ended=
-  until [[ $(grep -acE -- "$2" "$1.log") -ge ${3:-1} ]]; do
+  local deadline=$((SECONDS + WAIT_S)) ended= naps
+  until : >"$1.looked"; [[ $(grep -acE -- "$2" "$1.log") -ge ${3:-1} ]]; do
     if [[ $ended ]]; then fail "$1 ended without '$2'"; return 1; fi
     if ((SECONDS > deadline)); then fail "no '$2' from $1"; return 1; fi
-    if [[ ! ${pid_of[$1]-} ]] || ! kill -0 "${pid_of[$1]}" 2>/dev/null; then
-      ended=yes                 # look once more
-    fi
-    nap 0.05
+    for ((naps = 0; naps < 4; naps++)); do
+      if [[ ! ${pid_of[$1]-} ]] || ! kill -0 "${pid_of[$1]}" 2>/dev/null; then
+        ended=yes               # look once more
+        break
+      fi
+      nap 0.05
+      if [[ $1.log -nt $1.looked ]]; then break; fi
+    done
   done
 }
 
