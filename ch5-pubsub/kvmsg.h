@@ -47,7 +47,7 @@ const char *kvmsg_property(zg_msg *msg, const char *name);
 int64_t kvmsg_expires(zg_msg *msg);
 
 /* So many milliseconds of its ttl are over: it gets what is left, in seconds,
- * rounded up. If that is nothing its value becomes empty: it deletes its key. */
+ * rounded up. If that is nothing its value becomes empty, which deletes. */
 void kvmsg_age(zg_msg *msg, int64_t msecs);
 
 /* Append an item to a message, with the ttl that it has left (snapshots.h). */

@@ -114,7 +114,7 @@ start() {
 # takes a process, so there is none while nothing is written; or a late one, as
 # the time of a file is no more exact than a tick.
 wait_for() {
-  local deadline=$((SECONDS + WAIT_S)) ended= naps
+  local deadline=$((SECONDS + WAIT_S)) naps ended=
   until : >"$1.looked"; [[ $(grep -acE -- "$2" "$1.log") -ge ${3:-1} ]]; do
     if [[ $ended ]]; then fail "$1 ended without '$2'"; return 1; fi
     if ((SECONDS > deadline)); then fail "no '$2' from $1"; return 1; fi
