@@ -128,7 +128,7 @@ asks() { # ENDPOINT [MS]
   zpeer -t 2000 -n 12 SUB ipc://bs '' >states
   grep -vx '\[4\]' states && fail 'it moved'
   asks ipc://b
-  zpeer -n 1 SUB ipc://bs '' | grep -x '\[3\]'
+  zpeer -n 1 -t 9000 SUB ipc://bs '' | grep -x '\[3\]'
   stop backup
 }
 

@@ -68,7 +68,7 @@ load clone
   freeze slow
   elapse 1                       # a flood of more than all queues hold
   thaw slow
-  zpeer -n 1000 SUB ipc://u '' >/dev/null
+  zpeer -n 1000 -t 9000 SUB ipc://u '' >/dev/null
   stop server
   stop slow
   [[ $(lines_of slow '^[WE]:') == 0 ]]
@@ -252,7 +252,7 @@ load clone
   wait $!
   put last v
   wait_until has_item '^\[last\]'
-  zpeer -n 1 SUB ipc://u HUGZ >/dev/null # what came before it has come
+  zpeer -n 1 -t 9000 SUB ipc://u HUGZ >/dev/null # what came before it has come
   stop a
   stop b
   stop server
@@ -314,17 +314,17 @@ END
   start writer2 clonecli3 -m 500 ipc://s ipc://u ipc://c
   wait_for writer1 snapshot
   wait_for writer2 snapshot
-  zpeer -n 1000 SUB ipc://u '' >/dev/null
+  zpeer -n 1000 -t 9000 SUB ipc://u '' >/dev/null
   note 'A third comes late, asks for the table, and follows.'
   listen 3 late
   wait_for late 'snapshot of [1-9]'
-  zpeer -n 1000 SUB ipc://u '' >/dev/null
+  zpeer -n 1000 -t 9000 SUB ipc://u '' >/dev/null
   note 'All writing ends. Then all say what they have.'
   stop writer1
   stop writer2
   put last v
   wait_until has_item '^\[last\]'
-  zpeer -n 1 SUB ipc://u HUGZ >/dev/null
+  zpeer -n 1 -t 9000 SUB ipc://u HUGZ >/dev/null
   stop late
   stop server
   same server late

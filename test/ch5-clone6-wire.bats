@@ -156,7 +156,7 @@ half_an_active() {
   wait_for primary 'W: dropped' 9
   table_has ipc://a /k
   settled
-  zpeer -n 2 DEALER ipc://a 'ICANHAZ?' | grep -F '[/k]' # and no subtree: all
+  zpeer -t 9000 -n 2 DEALER ipc://a 'ICANHAZ?' | grep -F '[/k]' # and no subtree: all
   stop backup
   stop primary
 }

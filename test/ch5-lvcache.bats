@@ -146,7 +146,7 @@ say() {
   (ulimit -s 1000000 && zpeer -n 0 -w 100 XSUB ipc://back '%01%{1000000}')
   zpeer -n 0 -w 100 XSUB ipc://back '%01%{8000}'
   zpeer -n 0 -w 100 XSUB ipc://back ''
-  zpeer -n 1 SUB ipc://back A B C D | grep -x '\[A\]\[a\]'
+  zpeer -n 1 -t 9000 SUB ipc://back A B C D | grep -x '\[A\]\[a\]'
   cached 1 A
   takes_less_than 30000 VmHWM
   stop cache

@@ -39,7 +39,7 @@ all_is_quiet() {
 @test "espresso: what a subscriber gets is what the listener saw" {
   start espresso espresso -m 500 ipc://publisher ipc://output
   all_is_quiet
-  start subscriber zpeer -n 20 SUB ipc://output C
+  start subscriber zpeer -n 20 -t 9000 SUB ipc://output C
   ends subscriber
   wait_for espresso "^unsubscribe 'C'$"
   tr -d '][' <subscriber.log | sed -E "s/.*/data '&', 7 bytes/" >got
@@ -82,7 +82,7 @@ long_subscription() {
   wait_for espresso 'W: dropped'
   long_subscription ipc://output
   long_subscription ipc://publisher
-  zpeer SUB ipc://output E
+  zpeer -t 9000 SUB ipc://output E
   stop espresso
 }
 
@@ -94,7 +94,7 @@ long_subscription() {
   start espresso bash -c 'exec espresso -m 0 ipc://publisher ipc://output >stuck'
   zpeer -n "$n" -t 10000 SUB ipc://output C >subscriber.log
   zpeer -n "$n" -t 10000 SUB ipc://output '' >subscriber.log
-  zpeer -n 10 SUB ipc://output B
+  zpeer -n 10 -t 9000 SUB ipc://output B
   stop espresso
   exec 7>&-
 }

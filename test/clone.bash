@@ -115,7 +115,7 @@ late_subscription() { # MODEL [OPTION...]
   write_to "$model" $updates "$@"
   publisher=ipc://late
   for n in 1 2 3; do listen "$model" "c$n" -n $updates; done
-  zpeer -n 5000 SUB ipc://u '' >/dev/null # half a second, as the updates count
+  zpeer -n 5000 -t 9000 SUB ipc://u '' >/dev/null # half a second, as the updates count
   ln -s u late
   end_equal first c1 c2 c3
   equals_server first
