@@ -54,7 +54,7 @@ has_item() { items "${@:2}" | grep -qaE -- "$1"; }
 # write_to MODEL COUNT OPTION... - from now on there are so many updates
 write_to() {
   if (($1 == 2)); then return; fi    # the server makes them
-  start writer "clonecli$1" -m 10000 -n "$2" "${@:3}" ipc://s ipc://u ipc://c
+  start writer "clonecli$1" -m "$(rounds 3000 10000)" -n "$2" "${@:3}" ipc://s ipc://u ipc://c
   wait_for writer snapshot
 }
 
