@@ -305,7 +305,7 @@ one_reply() {
         ends "$worker" 1
       fi
     done
-    sleep 0.05
+    nap 0.05
   done
   ends client
   in_order client

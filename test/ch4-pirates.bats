@@ -35,7 +35,7 @@ load pirates
   start client lpclient -n "$(rounds 30 1000)" -t 60 -r 50 ipc://server
   while runs client; do
     start server lpserver -t 15 -s "$((++crashes))" ipc://server
-    while runs server && runs client; do sleep 0.02; done
+    while runs server && runs client; do nap 0.02; done
     if runs server; then stop server; else ends server 1; fi
   done
   ends client

@@ -92,7 +92,8 @@ load files
       fetch client 1 -t 300
     else
       fetch client $model -m 40 -t 200 -r 2
-      sleep 0.3
+      wait_until awaits_signals client
+      elapse 0.3
       truncate -s 5000100 data
     fi
     ends client 1
@@ -103,7 +104,8 @@ load files
     stop server
     server $model data
     fetch client $model -m 40
-    sleep 0.1
+    wait_until awaits_signals client
+    elapse 0.1
     echo more >>data
     complete client
     stop server
