@@ -46,8 +46,11 @@ struct client {
     kvmap *map;
     int64_t sequence; /* of the last update that the table has */
     int64_t began;
-    bool listens; /* and sets nothing */
-    long count, rate, sent;
+    bool listens;  /* and sets nothing */
+    bool back;     /* all is set: the last update has come back */
+    uint64_t last; /* its mark */
+    long rate;
+    int64_t count, sent;
 };
 
 /* A subscription that lives, and then a snapshot; see snapshots.c. */
@@ -67,9 +70,7 @@ static bool join(struct client *self)
 
 static bool done(struct client *self)
 {
-    int64_t so_far = self->listens ? self->sequence : self->sent;
-
-    return self->count > 0 && so_far >= self->count;
+    return self->listens ? self->sequence >= self->count : self->back;
 }
 
 /* Apply what has come, unless the snapshot had it. HUGZ has no number. */
@@ -84,6 +85,8 @@ static void follow(struct client *self)
             || !kv_starts(&update, zg_value['d']))
             continue;
         self->sequence = kv_number(&update);
+        self->back =
+            self->sent == self->count && kv_mark(&update) == self->last;
         kvmap_store(self->map, &update, 0);
     }
     zg_clear(&update);
@@ -94,19 +97,19 @@ static int64_t set_keys(struct client *self)
 {
     int64_t now = zg_now(), due = (now - self->began) * self->rate / 1000;
 
-    if (self->listens)
-        return ZG_FOREVER;
     for (int i = 0; i < BATCH; i++) {
+        if (self->listens || self->sent == self->count)
+            return ZG_FOREVER;
         if (self->rate > 0 && self->sent >= due)
             return self->began + (self->sent + 1) * 1000 / self->rate;
         zg_msg update = { 0 };
         kvsimple_random(&update, zg_value['d'], 0);
+        self->last = kv_mark(&update);
         bool sent = zg_send(&update, self->collector, ZMQ_DONTWAIT);
         zg_clear(&update);
         if (!sent)
             return now + 1; /* the server is away, or slower than we */
-        if (++self->sent == self->count)
-            break;
+        self->sent++;
     }
     return now;
 }
@@ -123,7 +126,7 @@ int main(int argc, char *argv[])
     struct client self = { .ctx = ctx, .updates = updates };
     zmq_pollitem_t item = { updates, 0, ZMQ_POLLIN, 0 };
     self.listens = zg_value['C'] != NULL;
-    self.count = zg_number('n');
+    self.count = zg_number('n') > 0 ? zg_number('n') : INT64_MAX;
     self.rate = zg_number('m');
     self.map = kvmap_new();
     self.collector = zg_socket(ctx, ZMQ_PUSH);

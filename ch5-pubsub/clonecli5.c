@@ -50,8 +50,11 @@ struct client {
     int64_t sequence; /* of the last update that the table has */
     struct hugz_origin origin;
     int64_t began;
-    bool listens; /* and sets nothing */
-    long count, rate, sent, longest;
+    bool listens;  /* and sets nothing */
+    bool back;     /* all is set: the last update has come back */
+    uint64_t last; /* its mark */
+    long rate, longest;
+    int64_t count, sent;
 };
 
 /* A subscription that lives, and then a snapshot; see snapshots.c. */
@@ -72,9 +75,7 @@ static bool join(struct client *self)
 
 static bool done(struct client *self)
 {
-    int64_t so_far = self->listens ? self->sequence : self->sent;
-
-    return self->count > 0 && so_far >= self->count;
+    return self->listens ? self->sequence >= self->count : self->back;
 }
 
 /* Apply what has come, unless the snapshot had it. False: the copy is wrong. */
@@ -92,6 +93,8 @@ static bool follow(struct client *self)
         } else if (update.count > 0 && kv_number(&update) > self->sequence
                    && kv_starts(&update, zg_value['d'])) {
             self->sequence = kv_number(&update);
+            self->back =
+                self->sent == self->count && kv_mark(&update) == self->last;
             kvmap_store(self->map, &update, 0);
         }
     }
@@ -118,21 +121,36 @@ static int64_t set_keys(struct client *self)
 {
     int64_t now = zg_now(), due = (now - self->began) * self->rate / 1000;
 
-    if (self->listens)
-        return ZG_FOREVER;
     for (int i = 0; i < BATCH; i++) {
+        if (self->listens || self->sent == self->count)
+            return ZG_FOREVER;
         if (self->rate > 0 && self->sent >= due)
             return self->began + (self->sent + 1) * 1000 / self->rate;
         zg_msg update = { 0 };
         random_update(self, &update);
+        self->last = kv_mark(&update);
         bool sent = zg_send(&update, self->collector, ZMQ_DONTWAIT);
         zg_clear(&update);
         if (!sent)
             return now + 1; /* the server is away, or slower than we */
-        if (++self->sent == self->count)
-            break;
+        self->sent++;
     }
     return now;
+}
+
+/* Where our last update may have been lost: if the snapshot does not have it,
+ * one more is sent. */
+static void look_for_last(struct client *self)
+{
+    kvitem *item = kvmap_from(self->map, "", 0);
+    zg_msg msg = { 0 };
+
+    for (; item != NULL && !self->back; item = kvmap_next(item)) {
+        kvitem_load(item, &msg);
+        self->back = kv_mark(&msg) == self->last;
+        zg_clear(&msg);
+    }
+    self->sent -= !self->back;
 }
 
 static void subscribe(void *updates, const char *prefix)
@@ -148,7 +166,7 @@ int main(int argc, char *argv[])
     zmq_pollitem_t item = { updates, 0, ZMQ_POLLIN, 0 };
 
     self.listens = zg_value['C'] != NULL;
-    self.count = zg_number('n');
+    self.count = zg_number('n') > 0 ? zg_number('n') : INT64_MAX;
     self.rate = zg_number('m');
     self.longest = zg_number('e') / 1000;
     self.map = kvmap_new();
@@ -165,6 +183,8 @@ int main(int argc, char *argv[])
         if (!follow(&self)) {
             fprintf(stderr, "W: this is not what the server has\n");
             going = join(&self);
+            if (going && self.sent == self.count)
+                look_for_last(&self);
         }
     }
     kvmap_report(self.map, self.sequence);

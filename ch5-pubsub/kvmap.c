@@ -75,11 +75,23 @@ static int pass_expiry(const void *wanted, const void *item)
     return -1; /* on to the earliest */
 }
 
+#define FNV_BASIS 0xcbf29ce484222325
+
 /* 64-bit FNV-1a */
 static uint64_t fnv(uint64_t hash, const void *data, size_t size)
 {
     for (const uint8_t *byte = data; size-- > 0; byte++)
         hash = (hash ^ *byte) * 0x100000001b3;
+    return hash;
+}
+
+uint64_t kv_mark(zg_msg *msg)
+{
+    uint64_t hash = FNV_BASIS;
+
+    for (int i = 0; i < msg->count; i += msg->count - 1)
+        hash = fnv(hash, zmq_msg_data(&msg->frame[i]),
+                   zmq_msg_size(&msg->frame[i]));
     return hash;
 }
 
@@ -95,8 +107,6 @@ static uint64_t hash_item(uint64_t hash, const kvitem *item)
     }
     return hash;
 }
-
-#define FNV_BASIS 0xcbf29ce484222325
 
 kvmap *kvmap_new(void)
 {

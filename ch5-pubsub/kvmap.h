@@ -80,6 +80,10 @@ static inline void kv_set_number(zg_msg *msg, int64_t number)
         byte[i] = (uint8_t) number;
 }
 
+/* A number by which an update is known again: it is the same for messages with
+ * the same key and value, and nearly never for others. */
+uint64_t kv_mark(zg_msg *msg);
+
 /* Can this message, from a peer, be kept? It has so many frames, a key of the
  * right size, and a number of eight bytes. */
 static inline bool kv_valid(zg_msg *msg, int frames)

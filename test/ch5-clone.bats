@@ -154,6 +154,37 @@ load clone
   done
 }
 
+@test "clone: a client that has set all its keys ends when it sees the last" {
+  local model options
+  for model in 3 4 5; do
+    options=()
+    if ((model == 5)); then options=(-e 0); fi
+    up $model
+    start writer clonecli$model -m 0 -n 3000 "${options[@]}" ipc://s ipc://u ipc://c
+    ends writer
+    stop server
+    [[ $(report writer) == *'sequence 3000,'* ]] || fail "$(report writer)"
+    same server writer
+    rm -f ./*.log
+  done
+}
+
+@test "clone 5: a last key that is lost with the server is followed by another" {
+  up 5
+  start client clonecli5 -n 2 -e 0 ipc://s ipc://u ipc://c
+  wait_for client snapshot
+  freeze server
+  elapse 2.5                     # both are on their way, a second each
+  kill9 server
+  rm -f s u c
+  up 5
+  ends client
+  stop server
+  [[ $(report server) == '1 keys, sequence 1,'* ]] || fail "$(report server)"
+  same server client
+  grep 'W: this is not what the server has' client.log
+}
+
 # ---- snapshots -----------------------------------------------------------------
 
 @test "clone: a large snapshot is complete, for ten at once" {
