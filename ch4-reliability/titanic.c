@@ -10,9 +10,8 @@
  * queue: a request waits as long as there is a UUID.req without a UUID.rep.
  *
  * Majordomo gives a worker one request at a time, so Titanic is many workers. A
- * thread plays a lot of them: what has come while the disk was busy it stores
- * together (tspstore.c). Another thread stores meanwhile, as a disk takes time
- * that the processor does not. The main thread brings the requests to their
+ * thread plays all of one service: what has come while the disk was busy it
+ * stores together (tspstore.c). The main thread brings the requests to their
  * services (tspdispatch.c).
  *
  * Build: cc -Icommon ch4-reliability/titanic.c ch4-reliability/mdwrkapi.c \
@@ -34,11 +33,11 @@ static const char usage[] =
     "  -d DIR    where (.titanic)\n"
     "  -t MS     a request without a reply is sent again after (60000)\n"
     "  -i MS     heartbeat interval, as the broker's (2500)\n"
-    "  -w N      requests that it takes at once, 2 to 200 (100)\n"
+    "  -w N      requests that it takes at once, 1 to 100 (100)\n"
     "  ENDPOINT  connect to mdbroker (tcp://localhost:5555)\n"
     "Peers: mdbroker ENDPOINT, mdworker ENDPOINT, ticlient ENDPOINT\n";
 
-enum { THREADS = 4 };
+enum { THREADS = 3 };
 
 /* What a thread does. */
 struct duty {
@@ -190,7 +189,7 @@ int main(int argc, char *argv[])
     int workers = (int) zg_number('w');
     long patience = zg_number('t');
     interval = zg_number('i');
-    if (workers < 2 || workers > 2 * MDWRK_MANY || interval == 0)
+    if (workers < 1 || workers > MDWRK_MANY || interval == 0)
         zg_misused();
     ctx = zg_start();
     net = zmq_ctx_new();
@@ -201,8 +200,7 @@ int main(int argc, char *argv[])
     look_through();
     printf("I: titanic stores in %s\n", zg_value['d']);
     struct duty duties[THREADS] = {
-        { "titanic.request", on_request, workers / 2 },
-        { "titanic.request", on_request, workers - workers / 2 },
+        { "titanic.request", on_request, workers },
         { "titanic.reply", on_reply, 4 },
         { "titanic.close", on_close, 2 },
     };

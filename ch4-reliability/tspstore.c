@@ -4,6 +4,9 @@
  * A file is "TSP1", and for each frame its size (8 bytes, big endian) and its
  * bytes. Names are looked up below the descriptor of the folder, and made of
  * 32 hex digits and a suffix, so that none leads out of it.
+ *
+ * A file begins in the folder new, where nobody looks for it, under its UUID.
+ * That is a small folder, in which a name is made and lost with little work.
  */
 #define _GNU_SOURCE /* syncfs() */
 #include "tspstore.h"
@@ -19,8 +22,8 @@
 
 enum { NAME = 48 };
 
-static int dir;
-static DIR *list;
+static DIR *all, *all_new;
+static int dir, new; /* their descriptors */
 
 /* Whether a request is there, and what follows from it, is one step. */
 static pthread_mutex_t names = PTHREAD_MUTEX_INITIALIZER;
@@ -42,13 +45,13 @@ static char *name_of(char *name, const char *uuid, const char *suffix)
     return name;
 }
 
-/* Write the frames of an order. They are not on the disk yet. */
-static bool write_file(const char *name, zg_msg *msg)
+/* Write the frames to a new file. They are not on the disk yet. */
+static bool write_file(const char *uuid, zg_msg *msg)
 {
     unsigned char head[ZG_FRAMES][8];
     struct iovec part[1 + 2 * ZG_FRAMES] = { { "TSP1", 4 } };
     ssize_t total = 4, n = 1;
-    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    int fd = openat(new, uuid, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 
     if (fd == -1)
         return false;
@@ -116,14 +119,6 @@ static void make_uuid(char *uuid)
         sprintf(uuid + 2 * i, "%02X", random[i]);
 }
 
-static bool move(const char *uuid, const char *from, const char *to)
-{
-    char old[NAME], new[NAME];
-
-    return renameat(dir, name_of(old, uuid, from), dir, name_of(new, uuid, to))
-           == 0;
-}
-
 static bool exists(const char *uuid, const char *suffix)
 {
     char name[NAME];
@@ -139,33 +134,26 @@ static bool erase(const char *uuid, const char *suffix)
            || errno == ENOENT;
 }
 
-static const char *suffix_of(tsp_order *order)
-{
-    return order->what == TSP_REQUEST ? ".req" : ".rep";
-}
-
-/* A new file has no point in its name, which nobody looks for. */
 static void write_down(tsp_order *order)
 {
-    char name[NAME];
-
     if (order->what == TSP_REQUEST)
         make_uuid(order->uuid);
-    name_of(name, order->uuid, suffix_of(order) + 1);
-    order->failed = !write_file(name, &order->msg);
+    order->failed = !write_file(order->uuid, &order->msg);
 }
 
 /* Its bytes are on the disk, unless it failed: give it its name. A reply whose
  * request has been deleted in the meantime is not wanted any more. */
 static void name_it(tsp_order *order)
 {
-    const char *suffix = suffix_of(order);
-    bool wanted = order->what == TSP_REQUEST || exists(order->uuid, ".req");
+    bool is_request = order->what == TSP_REQUEST;
+    bool wanted = is_request || exists(order->uuid, ".req");
+    char name[NAME];
 
+    name_of(name, order->uuid, is_request ? ".req" : ".rep");
     if (wanted && !order->failed)
-        order->failed = !move(order->uuid, suffix + 1, suffix);
+        order->failed = renameat(new, order->uuid, dir, name) == -1;
     if (!wanted || order->failed)
-        erase(order->uuid, suffix + 1);
+        unlinkat(new, order->uuid, 0);
 }
 
 static void erase_both(tsp_order *order)
@@ -209,45 +197,69 @@ void tspstore_carry_out(tsp_order *orders, int n)
     }
 }
 
-/* At the start, what is left of something goes away, and what is damaged is set
- * aside as UUID.bad. */
+/* What is damaged is set aside as UUID.bad. */
+static void set_aside(const char *uuid)
+{
+    char old[NAME], bad[NAME];
+
+    fprintf(stderr, "W: %s.req is damaged, set aside\n", uuid);
+    renameat(dir, name_of(old, uuid, ".req"), dir, name_of(bad, uuid, ".bad"));
+}
+
 bool tspstore_waiting(char *uuid, zg_msg *msg)
 {
     struct dirent *entry;
 
-    while ((entry = readdir(list)) != NULL) {
+    while ((entry = readdir(all)) != NULL) {
         const char *suffix = entry->d_name + TSP_UUID;
         if (strspn(entry->d_name, "0123456789ABCDEF") < TSP_UUID)
             continue;
         name_of(uuid, entry->d_name, "");
-        if (strcmp(suffix, "req") == 0 || strcmp(suffix, "rep") == 0
-            || (strcmp(suffix, ".rep") == 0 && !exists(uuid, ".req"))) {
+        if (strcmp(suffix, ".rep") == 0 && !exists(uuid, ".req")) {
             unlinkat(dir, entry->d_name, 0);
         } else if (strcmp(suffix, ".req") == 0 && !exists(uuid, ".rep")) {
             if (tspstore_read_request(uuid, msg) == 1 && msg->count > 1
                 && mdp_is_name(&msg->frame[0]))
                 return true;
-            fprintf(stderr, "W: %s.req is damaged, set aside\n", uuid);
-            move(uuid, ".req", ".bad");
+            set_aside(uuid);
         }
     }
     return false;
 }
 
+static DIR *open_folder(int where, const char *path)
+{
+    DIR *folder = NULL;
+    int fd;
+
+    if (mkdirat(where, path, 0700) == -1 && errno != EEXIST)
+        zg_die(path);
+    if ((fd = openat(where, path, O_RDONLY | O_DIRECTORY)) == -1
+        || (folder = fdopendir(fd)) == NULL)
+        zg_die(path);
+    return folder;
+}
+
 void tspstore_open(const char *path)
 {
-    if (mkdir(path, 0700) == -1 && errno != EEXIST)
+    struct dirent *entry;
+
+    all = open_folder(AT_FDCWD, path);
+    dir = dirfd(all);
+    if (flock(dir, LOCK_EX | LOCK_NB) == -1)
         zg_die(path);
-    if ((dir = open(path, O_RDONLY | O_DIRECTORY)) == -1
-        || flock(dir, LOCK_EX | LOCK_NB) == -1
-        || (list = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY))) == NULL)
-        zg_die(path);
+    all_new = open_folder(dir, "new");
+    new = dirfd(all_new);
+    /* What somebody did not finish, nobody knows of. */
+    while ((entry = readdir(all_new)) != NULL)
+        if (entry->d_name[0] != '.')
+            unlinkat(new, entry->d_name, 0);
 }
 
 void tspstore_close(void)
 {
-    closedir(list);
-    close(dir);
+    closedir(all_new);
+    closedir(all);
 }
 
 int tspstore_read_request(const char *uuid, zg_msg *msg)

@@ -26,6 +26,12 @@ store() {
   echo "${BASH_REMATCH[1]}"
 }
 
+# in_store - the names of the files in the store
+in_store() {
+  [[ ! $(ls .titanic/new) ]] || fail 'there is a new file left'
+  ls -I new .titanic
+}
+
 # reply_is UUID TEXT - is this what titanic.reply says?
 reply_is() {
   [[ $(ask titanic.reply "$1") == "[][MDPC01][titanic.reply]$2" ]]
@@ -47,7 +53,7 @@ reply_is() {
   start worker mdworker -i 300 ipc://broker echo
   wait_for client '^Reply: Hello world$'
   ends client
-  [[ ! $(ls .titanic) ]]
+  [[ ! $(in_store) ]]
   stop titanic INT
   stop worker
   stop broker
@@ -71,17 +77,17 @@ reply_is() {
   start_titanic
   uuid=$(store echo 'two%00' '' 'frames')
   reply_is "$uuid" '[300]'
-  [[ $(ls .titanic) == "$uuid.req" ]]
+  [[ $(in_store) == "$uuid.req" ]]
   start worker mdworker -i 300 ipc://broker echo
   wait_until reply_is "$uuid" '[200][two%00][][frames]'
   reply_is "$uuid" '[200][two%00][][frames]'
-  [[ $(ls .titanic | sort | tr '\n' ' ') == "$uuid.rep $uuid.req " ]]
+  [[ $(in_store | sort | tr '\n' ' ') == "$uuid.rep $uuid.req " ]]
   run -0 ask titanic.close "$uuid"
   [[ $output == '[][MDPC01][titanic.close][200]' ]]
   reply_is "$uuid" '[400]'
   run -0 ask titanic.close "$uuid"
   [[ $output == '[][MDPC01][titanic.close][200]' ]]
-  [[ ! $(ls .titanic) ]]
+  [[ ! $(in_store) ]]
 }
 
 @test "titanic: what is no request is a 400, and nothing is stored" {
@@ -92,7 +98,7 @@ reply_is() {
   done
   run -0 ask titanic.reply x y
   [[ $output == *'[400]' ]]
-  [[ ! $(ls .titanic) ]]
+  [[ ! $(in_store) ]]
 }
 
 @test "titanic: hostile ids are a 400, and reach nothing" {
@@ -130,7 +136,7 @@ reply_is() {
   echo junk >.titanic/notes.txt
   mkdir ".titanic/$(printf 'D%.0s' {1..32}).req"
   : >".titanic/$(printf 'E%.0s' {1..32}).rep"
-  echo half >".titanic/$(printf 'F%.0s' {1..32})req"
+  echo half >".titanic/new/$(printf 'F%.0s' {1..32})"
   start_titanic
   wait_for titanic 'set aside' 4
   start worker mdworker -i 300 ipc://broker echo
@@ -140,7 +146,7 @@ reply_is() {
     reply_is "$(<"id$n")" '[400]'
   done
   [[ -e .titanic/notes.txt && ! -e .titanic/$(printf 'E%.0s' {1..32}).rep ]]
-  [[ ! -e .titanic/$(printf 'F%.0s' {1..32})req ]]
+  [[ ! $(ls .titanic/new) ]]
   # A reply that the disk spoilt is a 500, and not the end.
   echo spoilt >".titanic/$(<id4).rep"
   reply_is "$(<id4)" '[500]'
@@ -203,7 +209,7 @@ reply_is() {
   other=$(store echo later)
   wait_until reply_is "$other" '[200][later]'
   reply_is "$uuid" '[400]'
-  [[ $(ls .titanic | sort | tr '\n' ' ') == "$other.rep $other.req " ]]
+  [[ $(in_store | sort | tr '\n' ' ') == "$other.rep $other.req " ]]
 }
 
 # park COUNT SERVICE... - clients store so many requests, all at once (the broker
@@ -268,7 +274,7 @@ park() {
   wait_for broker 'titanic.request: a new worker' 20
   # shellcheck disable=SC2046
   park "$count" $(seq -f 'absent%g' 20)
-  [[ $(ls .titanic | wc -l) -eq $count ]]
+  [[ $(in_store | wc -l) -eq $count ]]
   # Two conversations with zpeer are in this, and what else the machine does.
   for n in 1 2 3; do
     from=${EPOCHREALTIME/./}
@@ -289,12 +295,12 @@ park() {
   start broker mdbroker -i 300 ipc://broker
   start_titanic
   wait_for broker 'titanic.request: a new worker' 20
-  while [[ $(ls .titanic | wc -l) -lt $count ]]; do
+  while [[ $(in_store | wc -l) -lt $count ]]; do
     # shellcheck disable=SC2046
     park "$(rounds 1000 5000)" $(seq -f 'absent%g' 20)
   done
   kill9 titanic
-  [[ $(ls .titanic | wc -l) -eq $count ]]
+  [[ $(in_store | wc -l) -eq $count ]]
   from=${EPOCHREALTIME/./}
   start_titanic
   wait_for titanic 'stores in' 2
@@ -304,7 +310,7 @@ park() {
   uuid=$(store absent7 last)
   WAIT_S=60 wait_until reply_is "$uuid" '[200][last]'
   # It was the last of that service, so the others are done, or about to be.
-  wait_until eval "[[ \$(ls .titanic | grep -c rep) -eq $((count / 20 + 1)) ]]"
+  wait_until eval "[[ \$(in_store | grep -c rep) -eq $((count / 20 + 1)) ]]"
   kb=$(memory titanic)
   echo "then $kb kB"
   # The sanitizers need much for themselves.
@@ -391,7 +397,7 @@ all_accepted_are_answered() {
 }
 
 no_other_file() {               # such as one that is being written
-  ! grep -qvE '^[0-9A-F]{32}[.](req|rep)$' <(ls .titanic)
+  ! grep -qvE '^[0-9A-F]{32}[.](req|rep)$' <(in_store)
 }
 
 start_clients() {
@@ -411,7 +417,7 @@ stored() {
   for call in {1..5}; do        # open, write, sync, rename, sync of the name
     start_faulty "$call" 5
     run -0 ask titanic.request absent x
-    [[ $output == '[][MDPC01][titanic.request][500]' && ! $(ls .titanic) ]] || fail "$call: $output"
+    [[ $output == '[][MDPC01][titanic.request][500]' && ! $(in_store) ]] || fail "$call: $output"
     store absent y
     kill9 titanic
     rm -r .titanic
@@ -423,7 +429,7 @@ stored() {
       run -0 ask titanic.close "$uuid"
       [[ $output == "[][MDPC01][titanic.close][$said]" ]] || fail "$call: $output"
     done
-    [[ ! $(ls .titanic) ]]
+    [[ ! $(in_store) ]]
     kill9 titanic
   done
   start worker mdworker -i 300 ipc://broker echo
@@ -431,7 +437,7 @@ stored() {
     start_faulty "$call" 5
     uuid=$(store echo "call $call")
     wait_for titanic 'W: cannot store' $((++failures))
-    [[ ! -e .titanic/${uuid}rep ]]
+    [[ ! -e .titanic/new/$uuid ]]
     wait_until reply_is "$uuid" "[200][call $call]"
     kill9 titanic
     rm -r .titanic

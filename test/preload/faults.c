@@ -4,7 +4,7 @@
  * FAULT=5 the fifth call on the disk meets the fault, FAULT=5+ every fifth; the
  * fault is FAULT_ERRNO, or without one the program's end, kill -9, before that
  * call does anything. A disk that is full (ENOSPC) takes half of what is written
- * before it says so.
+ * before it says so. SYNC_MS=5 makes it a disk that takes so long for a sync.
  *
  *     cc -shared -fPIC test/preload/faults.c -o faults.so
  */
@@ -53,13 +53,22 @@ ssize_t writev(int fd, const struct iovec *part, int n)
     return errno == ENOSPC ? REAL(writev)(fd, part, n / 2) : -1;
 }
 
+static void take_time(void)
+{
+    const char *ms = getenv("SYNC_MS");
+
+    usleep(ms == NULL ? 0 : (useconds_t) atoi(ms) * 1000);
+}
+
 int syncfs(int fd)
 {
+    take_time();
     return fault("syncfs") ? -1 : REAL(syncfs)(fd);
 }
 
 int fsync(int fd)
 {
+    take_time();
     return fault("fsync") ? -1 : REAL(fsync)(fd);
 }
 
