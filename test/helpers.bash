@@ -19,6 +19,12 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return
   declare -gA pid_of=() host_pid=()
   via=()
+  # bats notes each command, to name the one that fails. Those of the test itself
+  # are enough: in the loops in here that takes more time than the commands.
+  if declare -F bats_debug_trap >/dev/null; then
+    # shellcheck disable=SC2154
+    trap '[[ $FUNCNAME != "$BATS_TEST_NAME" ]] || bats_debug_trap "$BASH_SOURCE"' DEBUG
+  fi
   if [[ ${BATS_TEST_NAME-} ]]; then
     watch_over >/dev/null 2>&1 </dev/null &
     watcher=$!
