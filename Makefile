@@ -17,7 +17,7 @@ CFLAGS     ?= -O2 -g
 WARNINGS   ?= -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wvla
 PKG_CONFIG ?= pkg-config
 BIN        ?= bin
-JOBS       ?= 4
+JOBS       ?= 6
 T          ?= $(all_tests)
 
 # The one that takes longest begins first.

@@ -388,7 +388,7 @@ still_serves() {
   broker -v -i 700
   worker echo -v -i 700
   mdclient2 -n 4000 $at
-  run -0 sed -n '/Hello/,$p' echo.log
+  run -0 eval "sed -n '/Hello/,\$p' echo.log | tac | sed -n '/Hello/,\$p'"
   run ! grep -c '\[MDPW01\] \[04\]' <<<"$output"
   [[ $(lines_of broker 'silent|gone') == 0 ]]
 }
