@@ -135,6 +135,9 @@ load clone6
   on c start one clonecli6 -v -e 0 -t 1000 -m 50 -d /one/ "${servers[@]}"
   mkfifo local.in
   on p start local bash -c "exec 6<>local.in; exec cloneapp ${servers[*]} <&6"
+  on p start tap-p zpeer -n 1000000 -t 60000 SUB tcp://10.77.0.1:5557 / HUGZ
+  on b start tap-b zpeer -n 1000000 -t 60000 SUB tcp://10.77.0.2:5557 / HUGZ
+  wait_for tap-p HUGZ
   wait_for one '^I: ' 5
   for ((i = 0; i < $(rounds 1 10); i++)); do
     set_key local "/local/dead$i" x
@@ -144,6 +147,15 @@ load clone6
     set_key local "/local/dead$i" ''
     wait_for one '^I: ' $(($(lines_of one '^I: ') + 20))
     elapse 3                     # until nothing waits in any connection to it
+    if ((i == 0)); then
+      # The new one numbers beyond all that the other gave, unheard of.
+      kill9 tap-p
+      kill9 tap-b
+      grep -F '/local/dead0' tap-p.log
+      cat tap-p.log tap-b.log >both.log
+      numbers_rise both
+      rm tap-p.log tap-b.log both.log
+    fi
     heal p
     wait_for backup 'active -> passive' $((i + 1))
     wait_until settled
