@@ -91,7 +91,8 @@ copy_tree() {
   [[ $output == *'identity   [005] PEER2'* && $output != *$'\e'* ]]
   run -2 "$root/test/demo" nothing
   # Ctrl-C in the middle: all that it started ends with it.
-  start demo bash -m -c 'exec "$0" peering1' "$root/test/demo"
+  # shellcheck disable=SC2016
+  start demo perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$root/test/demo" peering1
   wait_for demo 'workers free' 3
   kill -INT "${pid_of[demo]}"
   ends demo 130
