@@ -21,11 +21,12 @@
 #include "mdtable.h"
 
 static const char usage[] =
-    "mdbroker [-i MS] [-l N] [-e MS] [-v] [ENDPOINT]\n"
+    "mdbroker [-i MS] [-l N] [-e MS] [-z BYTES] [-v] [ENDPOINT]\n"
     "Brings the requests of Majordomo clients to workers, by service name.\n"
     "  -i MS     heartbeat interval (2500)\n"
     "  -l N      a waiting worker is gone after so many of silence (3)\n"
     "  -e MS     a request that no worker took expires after (10000)\n"
+    "  -z BYTES  the largest frame that may pass (1048576)\n"
     "  -v        print every message\n"
     "  ENDPOINT  bind (tcp://127.0.0.1:5555)\n"
     "Peers: mdworker ENDPOINT, mdclient ENDPOINT\n";
@@ -134,8 +135,7 @@ static struct service *strike_off(struct worker *worker, const char *why)
     return service;
 }
 
-/* Give requests to workers while there are both. A service that has neither is
- * forgotten: nobody may use it after this. */
+/* Requests go to workers. A service with neither is forgotten: use it last. */
 static void dispatch(struct service *service)
 {
     struct request *request;
@@ -316,7 +316,7 @@ int main(int argc, char *argv[])
     int n;
     /* A PING has a timer, and libzmq looks for one among all of a thread. */
     zmq_ctx_set(net, ZMQ_IO_THREADS, 2);
-    router = zg_socket(net, ZMQ_ROUTER);
+    router = mdp_socket(net, ZMQ_ROUTER, zg_number('z'));
     zg_set(router, ZMQ_ROUTER_MANDATORY, 1);
     zg_set(router, ZMQ_SNDHWM, SEND_HWM);
     zg_set(router, ZMQ_HEARTBEAT_IVL, (int) (interval + 1) / 2);

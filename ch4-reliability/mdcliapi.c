@@ -18,7 +18,7 @@ mdcli mdcli_new(void *ctx, const char *broker)
 
 static void connect_to_broker(mdcli *self)
 {
-    self->socket = zg_socket(self->ctx, ZMQ_REQ);
+    self->socket = mdp_socket(self->ctx, ZMQ_REQ, -1);
     zg_set(self->socket, ZMQ_LINGER, 0); /* given up is given up */
     zg_must(zmq_connect(self->socket, self->broker));
 }

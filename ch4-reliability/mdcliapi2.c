@@ -12,7 +12,8 @@
 
 mdcli2 mdcli2_new(void *ctx, const char *broker)
 {
-    mdcli2 self = { .socket = zg_socket(ctx, ZMQ_DEALER), .timeout = 2500 };
+    mdcli2 self = { .socket = mdp_socket(ctx, ZMQ_DEALER, -1),
+                    .timeout = 2500 };
 
     /* All that we asked for has room here. In a socket that is full, behind
      * what we did not read yet, the broker's heartbeats would be stuck too,

@@ -75,6 +75,16 @@ static inline char mdp_command(zg_msg *msg, int at)
     return 0;
 }
 
+/* A socket for all this. How large a frame may be, the broker decides for all;
+ * the others take what it lets pass: -1. */
+static inline void *mdp_socket(void *ctx, int type, int64_t frame_max)
+{
+    void *sock = zg_socket(ctx, type);
+
+    zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max));
+    return sock;
+}
+
 /* Append a frame. */
 static inline void mdp_add(zg_msg *msg, const char *text)
 {

@@ -43,7 +43,7 @@ static void sign_on(mdwrk *self)
 
     if (self->net == NULL)
         self->net = self->own = zmq_ctx_new();
-    self->socket = zg_socket(self->net, ZMQ_DEALER);
+    self->socket = mdp_socket(self->net, ZMQ_DEALER, -1);
     /* Heartbeats pile up while we work; a full socket would be a dead one. */
     zg_set(self->socket, ZMQ_RCVHWM, 10000);
     zg_must(zmq_connect(self->socket, self->broker));

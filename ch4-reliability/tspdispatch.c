@@ -61,7 +61,7 @@ static int arrived;
 
 static void *connect_to_broker(void)
 {
-    void *sock = zg_socket(ctx, ZMQ_DEALER);
+    void *sock = mdp_socket(ctx, ZMQ_DEALER, -1);
 
     zg_set(sock, ZMQ_LINGER, 0);
     zg_set(sock, ZMQ_HEARTBEAT_IVL, 1000); /* to notice one that is frozen */

@@ -780,6 +780,19 @@ at_work() {
   still_serves
 }
 
+@test "a frame larger than the broker allows costs its sender the connection, and no more" {
+  broker -z 2000
+  worker echo
+  run -1 zpeer -t 500 DEALER $at '' MDPC01 echo '%{2001}'
+  answer '' MDPC01 echo '%{2000}' | grep -qF '[][MDPC01][echo][xxx'
+  [[ $(lines_of broker 'gone') == 0 ]]
+  stop broker
+  broker
+  wait_for broker 'echo: a new worker'
+  run -1 zpeer -t 500 DEALER $at '' MDPC01 echo "%{$(((1 << 20) + 1))}"
+  answer '' MDPC01 echo "%{$((1 << 20))}" '%{9}' | grep -q '\[x\{9\}\]$'
+}
+
 @test "services that nobody offers are forgotten" {
   local first round frames
   broker -e 200

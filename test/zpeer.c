@@ -122,6 +122,7 @@ int main(int argc, char *argv[])
     int wait = (int) zg_number('t');
     void *ctx = zg_start();
     void *sock = zg_socket(ctx, socket_type(zg_value[0]));
+    zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &(int64_t){ -1 }, 8));
     zg_msg msg = { 0 };
 
     zg_set(sock, ZMQ_RCVTIMEO, wait);
