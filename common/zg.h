@@ -129,7 +129,7 @@ static inline void *zg_socket(void *ctx, int type)
     void *sock = zmq_socket(ctx, type);
     if (sock == NULL)
         zg_die("zmq_socket");
-    zg_set(sock, ZMQ_LINGER, 500);
+    zg_set(sock, ZMQ_LINGER, type == ZMQ_SUB ? 0 : 500); /* SUB: wishes only */
     zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &(int64_t){ 1 << 20 }, 8));
     return sock;
 }
