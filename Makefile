@@ -117,7 +117,7 @@ asan tsan: export WAIT_S = 60
 asan tsan: export SLACK_MS = 10000
 asan tsan: T = $(filter-out test/tree.bats,$(all_tests))
 asan tsan: | $(filter deps,$(MAKECMDGOALS))
-	$(MAKE) test BIN=bin-$@ T='$(T)' \
+	$(MAKE) test BIN=bin-$@ JOBS=4 T='$(T)' \
 	CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN)'
 
 lint: | $(filter deps-lint,$(MAKECMDGOALS))
