@@ -487,7 +487,7 @@ dc2_says() { # WORKERS
   until grep -q . listener.log; do
     zpeer -i DC2 -t 3000 DEALER ipc://DC1-cloud.ipc c1 '' 00FF
   done
-  wait_for listener '^\[DC1\]\[[45]\]$'
+  wait_for listener '^\[DC1\]\[[1-5]\]$' # or it is still counting its own
 }
 
 @test "federation: it tells its state on change and every second, names included" {
