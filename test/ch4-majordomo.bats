@@ -741,7 +741,7 @@ at_work() {
       moment 600
       kill -STOP "${pid_of[client]}" || break
       ask 'who is last in line'                 # all before it are served
-      kill -CONT "${pid_of[client]}"
+      kill -CONT "${pid_of[client]}" || break   # it was about to end
     done
     WAIT_S=600 ends client
     [[ $(lines_of client "^$count replies received") == 1 ]]
