@@ -23,7 +23,7 @@ reach() {
   until [[ ${all-} ]]; do
     if ((SECONDS > deadline)); then fail "$name is not heard by all of: $*"; return 1; fi
     says "$name" "this is $said"
-    sleep 0.1
+    nap 0.1
     all=yes
     for listener; do
       if ! grep -qx "$name: this is $said" "$listener.log"; then all=; fi
@@ -64,12 +64,12 @@ reach() {
   reach joe ann
   cut b
   says joe 'into the void'
-  sleep 3                       # so that the dead connection is noticed
+  elapse 3                      # so that the dead connection is noticed
   heal b
   reach joe ann
   reach ann joe
   freeze ann
-  sleep 3
+  elapse 3
   thaw ann
   reach joe ann
   stop joe INT
@@ -105,14 +105,18 @@ reach() {
   on a start joe bash -c 'exec dechat 10.77.0.1 10.77.0.1 joe </dev/null'
   ends joe
   # What it said last is heard, if there was time to be found.
-  on a start joe bash -c '{ until grep -q seen ann.log; do echo seen; sleep 0.1; done
-    printf "one\ntwo"; } | dechat 10.77.0.1 eth0 joe'
+  mkfifo typed
+  on a start joe bash -c 'exec dechat 10.77.0.1 eth0 joe <typed'
+  exec 7>typed
+  wait_until eval 'echo seen >&7; grep -q seen ann.log'
+  printf 'one\ntwo' >&7
+  exec 7>&-
   wait_for ann '^joe: one$'
   wait_for ann '^joe: two$'
   ends joe
   # And it does not spin before.
   from=$(awk '{ print $14 + $15 }' "/proc/${pid_of[ann]}/stat")
-  sleep 1
+  elapse 1
   (($(awk '{ print $14 + $15 }' "/proc/${pid_of[ann]}/stat") - from < 20))
   stop ann
 }

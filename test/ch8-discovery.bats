@@ -61,10 +61,10 @@ load discovery
   within 1500 all_see_all a b c
   freeze b
   freeze c
-  sleep 3
+  elapse 3
   thaw b
   within 5500 says a LEFT "$(uuid c)"
-  sleep 1                       # what c hears first is older
+  elapse 1                      # what c hears first is older
   thaw c
   within 1500 says a JOINED "$(uuid c)"
   [[ $(lines_of a LEFT) == 1 && $(lines_of a JOINED) == 3 ]]

@@ -32,7 +32,7 @@ load discovery
   # And one that moves while it is seen is the same one.
   on b ip addr add 10.77.0.10/24 dev eth0
   on b ip addr del 10.77.0.9/24 dev eth0
-  sleep 2
+  elapse 2
   all_see_all a b
   [[ $(lines_of a LEFT) -le 1 ]]
 }
@@ -86,7 +86,7 @@ load discovery
   wait_for b '^Found peer 10\.77\.0\.2:9999$' $((from + 2))
   # A cable that is pulled does them no harm.
   cut b
-  sleep 1.2
+  elapse 1.2
   heal b
   within 1500 wait_for b '^Found peer 10\.77\.0\.1:9999$' $(($(lines_of b '10\.77\.0\.1') + 1))
   stop a

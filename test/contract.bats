@@ -303,7 +303,7 @@ does_what_it_says() {
         fail "no '$line'"
         return 1
       fi
-      sleep 0.05
+      nap 0.05
     done
     from=$((from + ${at%%:*}))
   done <expected
