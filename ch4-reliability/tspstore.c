@@ -250,7 +250,7 @@ void tspstore_open(const char *path)
         zg_die(path);
     all_new = open_folder(dir, "new");
     new = dirfd(all_new);
-    /* What somebody did not finish, nobody knows of. */
+    /* What one that died had not finished: nobody was told of it. */
     while ((entry = readdir(all_new)) != NULL)
         if (entry->d_name[0] != '.')
             unlinkat(new, entry->d_name, 0);

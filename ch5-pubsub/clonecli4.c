@@ -50,7 +50,7 @@ struct client {
     bool back;     /* all is set: the last update has come back */
     uint64_t last; /* its mark */
     long rate;
-    int64_t count, sent;
+    int64_t count, sent; /* INT64_MAX: until stopped */
 };
 
 /* A subscription that lives, and then a snapshot; see snapshots.c. */

@@ -89,3 +89,8 @@ from_peer() { # FRAME...
   from_peer B ''
   wait_for subscriber '^\[B\] $'
 }
+
+@test "envelopes: a subscriber whose publisher is away ends at once" {
+  start subscriber psenvsub ipc://nobody
+  STOP_MS=${STOP_MS:-400} stop subscriber
+}
