@@ -118,7 +118,7 @@ asan tsan: export SLACK_MS = 10000
 asan tsan: T = $(filter-out test/tree.bats,$(all_tests))
 asan tsan: | $(filter deps,$(MAKECMDGOALS))
 	$(MAKE) test BIN=bin-$@ JOBS=4 T='$(T)' \
-	CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN)'
+	CFLAGS='-O1 -g -fno-omit-frame-pointer -DZG_GRACE_S=8 -fsanitize=$(SAN)'
 
 lint: | $(filter deps-lint,$(MAKECMDGOALS))
 	$(MAKE) all tools BIN=bin-lint/$(CC) CFLAGS='-O2 -Werror'

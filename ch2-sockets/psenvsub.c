@@ -30,7 +30,7 @@ int main(int argc, char *argv[])
     const char *prefix = zg_value[1];
     zg_msg msg = { 0 };
 
-    zg_must(zmq_connect(subscriber, zg_value[0]));
+    zg_connect(subscriber, zg_value[0]);
     zg_must(zmq_setsockopt(subscriber, ZMQ_SUBSCRIBE, prefix, strlen(prefix)));
     while (zg_recv(&msg, subscriber, 0)) {
         if (msg.count == 0) {

@@ -42,18 +42,18 @@ static void *client(void *endpoint)
 {
     void *server = zg_socket(ctx, ZMQ_DEALER);
     zmq_pollitem_t item = { server, 0, ZMQ_POLLIN, 0 };
-    char id[16], request[32];
+    char id[16], request[32], text[64];
     zg_msg reply = { 0 };
     int ready = 0, size;
     int64_t ask_at = zg_now() + ASK_EVERY_MS;
 
     size = sprintf(id, "%04lX-%04lX", random() & 0xffff, random() & 0xffff);
     zg_must(zmq_setsockopt(server, ZMQ_ROUTING_ID, id, (size_t) size));
-    zg_must(zmq_connect(server, endpoint));
+    zg_connect(server, endpoint);
     for (int n = 1; ready != -1;) {
         if ((ready = zg_poll(&item, 1, ask_at)) == 1
             && zg_recv(&reply, server, 0) && reply.count > 0)
-            printf("%s %.*s\n", id, ZG_TEXT(&reply, 0));
+            printf("%s %s\n", id, zg_text(&reply.frame[0], text, sizeof text));
         if (zg_now() >= ask_at) {
             size = sprintf(request, "request #%d", n++);
             zmq_send(server, request, (size_t) size, ZMQ_DONTWAIT);
@@ -89,7 +89,7 @@ static void *worker(void *arg)
     void *server = zg_socket(ctx, ZMQ_DEALER);
     zg_msg request = { 0 };
 
-    zg_must(zmq_connect(server, "inproc://backend"));
+    zg_connect(server, "inproc://backend");
     while (zg_recv(&request, server, 0) && answer(server, &request))
         continue;
     zg_clear(&request);
@@ -113,7 +113,7 @@ int main(int argc, char *argv[])
     long ms = zg_number('t'), workers = zg_number('w');
     long all = workers + zg_number('c');
     if (all > MAX_THREADS)
-        zg_misused();
+        zg_usage_error();
     ctx = zg_start();
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));

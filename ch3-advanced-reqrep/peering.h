@@ -11,7 +11,7 @@ static inline void endpoint_of(char *text, const char *name, const char *part)
 {
     if (name == NULL
         || snprintf(text, 256, "ipc://%s-%s.ipc", name, part) > 255)
-        zg_misused();
+        zg_usage_error();
 }
 
 static inline void bind_to(void *sock, const char *name, const char *part)
@@ -28,7 +28,7 @@ static inline void connect_to(void *sock, char **names, const char *part)
 
     for (; *names != NULL; names++) {
         endpoint_of(endpoint, *names, part);
-        zg_must(zmq_connect(sock, endpoint));
+        zg_connect(sock, endpoint);
     }
 }
 
@@ -97,7 +97,7 @@ static inline void *cloud_socket(struct broker *broker)
 static inline void open_broker(struct broker *broker, char **names)
 {
     if (names[0] == NULL || strlen(names[0]) > 200)
-        zg_misused();
+        zg_usage_error();
     broker->name = names[0];
     broker->peers = names + 1;
     broker->ctx = zg_start();
@@ -155,8 +155,7 @@ static inline bool to_worker(struct broker *broker)
         broker->free--;
         sent = zg_send(&broker->request, broker->localbe, ZMQ_DONTWAIT);
         if (!sent) {
-            zg_pop(&broker->request);
-            zg_pop(&broker->request);
+            zg_pop(&broker->request, 2);
         }
     }
     return sent;
@@ -167,7 +166,7 @@ static inline bool to_peer(struct broker *broker, const char *peer)
     zg_insert(&broker->request, 0, peer, strlen(peer));
     if (zg_send(&broker->request, broker->cloudbe, ZMQ_DONTWAIT))
         return true;
-    zg_pop(&broker->request);
+    zg_pop(&broker->request, 1);
     return false;
 }
 
@@ -193,8 +192,7 @@ static inline void from_worker(struct broker *broker, zg_msg *msg)
     line_up(broker, &msg->frame[0]);
     if (msg->count == 3 && zg_is(msg, 2, "\001"))
         return;
-    zg_pop(msg);
-    zg_pop(msg);
+    zg_pop(msg, 2);
     pass_reply(broker, msg);
 }
 
@@ -205,7 +203,7 @@ static inline void from_cloud(struct broker *broker, zg_msg *msg)
         zg_drop(msg, "a peer");
         return;
     }
-    zg_pop(msg);
+    zg_pop(msg, 1);
     pass_reply(broker, msg);
 }
 

@@ -40,6 +40,7 @@ int main(int argc, char *argv[])
     void *statebe = zg_socket(ctx, ZMQ_PUB), *statefe = zg_socket(ctx, ZMQ_SUB);
     zmq_pollitem_t item = { statefe, 0, ZMQ_POLLIN, 0 };
     zg_msg msg = { 0 };
+    char text[256];
 
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));
@@ -49,8 +50,9 @@ int main(int argc, char *argv[])
     while (zg_poll(&item, 1, publish_at) != -1) {
         if (zg_recv(&msg, statefe, ZMQ_DONTWAIT)) {
             if (free_workers(&msg) >= 0)
-                printf("%.*s - %.*s workers free\n", ZG_TEXT(&msg, 0),
-                       ZG_TEXT(&msg, 1));
+                printf("%s - %ld workers free\n",
+                       zg_text(&msg.frame[0], text, sizeof text),
+                       free_workers(&msg));
             else
                 zg_drop(&msg, "a peer");
         }

@@ -45,12 +45,13 @@ static void *client(void *arg)
 {
     void *sock = client_socket(&broker);
     zg_msg msg = { 0 };
+    char text[64];
     int replied;
 
     do {
         replied = ask(&broker, &sock, "HELLO", patience, &msg);
         if (replied == 1)
-            printf("Client: %.*s\n", ZG_TEXT(&msg, 0));
+            printf("Client: %s\n", zg_text(&msg.frame[0], text, sizeof text));
         else if (replied == 0)
             fprintf(stderr, "W: a request got lost\n");
     } while (replied != -1 && zg_sleep(sock, 1000));
@@ -64,9 +65,11 @@ static void *worker(void *arg)
 {
     void *sock = worker_socket(&broker);
     zg_msg msg = { 0 };
+    char text[64];
 
     while (zg_recv(&msg, sock, 0)) {
-        printf("Worker: %.*s\n", ZG_TEXT(&msg, msg.count - 1));
+        printf("Worker: %s\n",
+               zg_text(&msg.frame[msg.count - 1], text, sizeof text));
         zmq_msg_close(&msg.frame[--msg.count]);
         zg_insert(&msg, msg.count, "OK", 2);
         zg_send(&msg, sock, 0);
@@ -115,7 +118,7 @@ int main(int argc, char *argv[])
 
     patience = zg_number('t');
     if (all > MAX_THREADS)
-        zg_misused();
+        zg_usage_error();
     open_broker(&broker, names);
     while (broker.peers[peers] != NULL)
         peers++;

@@ -161,6 +161,7 @@ static void run(void *statebe, void *statefe, void *monitor)
     };
     int64_t publish_at = zg_now();
     int published = -1, n = 4;
+    char text[64];
     zg_msg msg = { 0 };
 
     while (zg_poll(items, n, publish_at) != -1) {
@@ -169,7 +170,8 @@ static void run(void *statebe, void *statefe, void *monitor)
             from_peer(&msg);
         for (int i = 0; i < BATCH && zg_recv(&msg, monitor, ZMQ_DONTWAIT); i++)
             if (msg.count > 0)
-                printf("%s: %.*s\n", broker.name, ZG_TEXT(&msg, 0));
+                printf("%s: %s\n", broker.name,
+                       zg_text(&msg.frame[0], text, sizeof text));
         place_requests();
         if (broker.free != published || zg_now() >= publish_at) {
             publish(statebe, broker.name, published = broker.free);
@@ -190,7 +192,7 @@ int main(int argc, char *argv[])
     patience = zg_number('t');
     interval = zg_number('i');
     if (all > MAX_THREADS || argc > MAX_PEERS)
-        zg_misused();
+        zg_usage_error();
     open_broker(&broker, names);
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));

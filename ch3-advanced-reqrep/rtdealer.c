@@ -54,7 +54,7 @@ static void *worker(void *arg)
     int tasks = 0;
 
     (void) arg;
-    zg_must(zmq_connect(manager, "inproc://office"));
+    zg_connect(manager, "inproc://office");
     while (ask_for_work(manager, &order) && !zg_is(&order, 1, "Fired!")
            && zg_sleep(manager, random() % 500 + 1))
         tasks++;
@@ -98,7 +98,7 @@ int main(int argc, char *argv[])
     pthread_t manager, worker_thread[MAX_WORKERS];
 
     if (workers > MAX_WORKERS)
-        zg_misused();
+        zg_usage_error();
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));
     zg_set(router, ZMQ_ROUTER_MANDATORY, 1);

@@ -47,7 +47,7 @@ static void *worker(void *arg)
     int tasks = 0;
 
     (void) arg;
-    zg_must(zmq_connect(manager, "inproc://office"));
+    zg_connect(manager, "inproc://office");
     while (zmq_send(manager, "Hi Boss", 7, 0) != -1
            && zg_recv(&order, manager, 0) && !zg_is(&order, 0, "Fired!")
            && zg_sleep(manager, random() % 500 + 1))
@@ -92,7 +92,7 @@ int main(int argc, char *argv[])
     pthread_t manager, worker_thread[MAX_WORKERS];
 
     if (workers > MAX_WORKERS)
-        zg_misused();
+        zg_usage_error();
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));
     zg_set(router, ZMQ_ROUTER_MANDATORY, 1);

@@ -47,11 +47,14 @@ enum { BATCH = 100 }; /* so that neither side keeps the other waiting */
 /* [client][][request...], sent back as it is if it is ours to serve. */
 static void answer(void *frontend, struct bstarfsm *fsm, zg_msg *msg)
 {
+    char text[64];
+
     if (msg->count < 3 || !zg_is(msg, 1, "")) {
         zg_drop(msg, "a client");
     } else if (bstarfsm_serves(fsm)) {
         if (zg_value['v'] != NULL)
-            printf("I: serving %.*s\n", ZG_TEXT(msg, 2));
+            printf("I: serving %s\n",
+                   zg_text(&msg->frame[2], text, sizeof text));
         if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno == EAGAIN)
             zg_drop(msg, "a client that does not read");
     }
@@ -89,7 +92,7 @@ int main(int argc, char *argv[])
     int places = 0;
 
     if (primary == backup || interval == 0)
-        zg_misused();
+        zg_usage_error();
     while (given[places] != NULL)
         places++;
     for (; backup && places < 3; places++)

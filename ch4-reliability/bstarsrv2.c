@@ -40,13 +40,15 @@ static const char *backup_place[] = {
 /* [client][][request...], sent back as it is. */
 static int answer(zg_msg *msg, void *frontend, void *arg)
 {
+    char text[64];
+
     (void) arg;
     if (msg->count < 3 || !zg_is(msg, 1, "")) {
         zg_drop(msg, "a client");
         return 0;
     }
     if (zg_value['v'] != NULL)
-        printf("I: serving %.*s\n", ZG_TEXT(msg, 2));
+        printf("I: serving %s\n", zg_text(&msg->frame[2], text, sizeof text));
     if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno == EAGAIN)
         zg_drop(msg, "a client that does not read");
     return 0;
@@ -60,7 +62,7 @@ int main(int argc, char *argv[])
     int places = 0;
 
     if (primary == backup || interval == 0)
-        zg_misused();
+        zg_usage_error();
     while (given[places] != NULL)
         places++;
     for (; backup && places < 3; places++)

@@ -92,7 +92,9 @@ static void add_server(flcliapi *self, zg_msg *msg)
     if (s == self->server + MAX_SERVERS) {
         fprintf(stderr, "W: too many servers\n");
     } else if (s == end) {
-        snprintf(s->endpoint, sizeof s->endpoint, "%.*s", ZG_TEXT(msg, 2));
+        snprintf(s->endpoint, sizeof s->endpoint, "%.*s",
+                 (int) zmq_msg_size(&msg->frame[2]),
+                 (char *) zmq_msg_data(&msg->frame[2]));
         connect_anew(self, s);
         self->servers++;
     }
@@ -137,8 +139,7 @@ static void from_server(flcliapi *self, zg_msg *msg)
     if (server->asked && zg_is(msg, 1, self->number)) {
         server->asked = false;
         self->preferred = (int) (server - self->server);
-        zg_pop(msg);
-        zg_pop(msg);
+        zg_pop(msg, 2);
         finish(self, "OK", msg);
     }
 }
@@ -215,7 +216,7 @@ flcliapi *flcliapi_new(void *ctx, long timeout, long ping_interval)
     zg_set(self->router, ZMQ_CONNECT_TIMEOUT, (int) ping_interval);
     zg_must(zmq_bind(self->router, inproc));
     zg_must(zmq_setsockopt(self->pipe, ZMQ_ROUTING_ID, APP, strlen(APP)));
-    zg_must(zmq_connect(self->pipe, inproc));
+    zg_connect(self->pipe, inproc);
     self->thread = zg_thread(agent, self);
     return self;
 }
@@ -244,7 +245,7 @@ bool flcliapi_request(flcliapi *self, zg_msg *msg)
     if (!zg_send(msg, self->pipe, 0) || !zg_recv(msg, self->pipe, 0))
         return false;
     bool found = zg_is(msg, 0, "OK");
-    zg_pop(msg);
+    zg_pop(msg, 1);
     errno = found ? 0 : ETIMEDOUT;
     return found;
 }

@@ -41,7 +41,7 @@ static int try(void *ctx, const char *server)
 
     printf("I: trying %s\n", server);
     zg_set(sock, ZMQ_LINGER, 0); /* what is given up must not arrive later */
-    zg_must(zmq_connect(sock, server));
+    zg_connect(sock, server);
     zmq_send(sock, request, strlen(request), 0);
     answered = zg_poll(&item, 1, zg_now() + zg_number('t'));
     if (answered == 1 && zg_recv(&msg, sock, ZMQ_DONTWAIT)
@@ -65,7 +65,7 @@ int main(int argc, char *argv[])
 
     zg_number('t');
     if (server[0] == NULL)
-        zg_misused();
+        zg_usage_error();
     ctx = zg_start();
     if (server[1] == NULL)
         while (answered == 0 && tries-- > 0)

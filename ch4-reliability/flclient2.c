@@ -91,12 +91,12 @@ int main(int argc, char *argv[])
 
     zg_number('t');
     if (*endpoint == NULL)
-        zg_misused();
+        zg_usage_error();
     void *ctx = zg_start(), *sock = zg_socket(ctx, ZMQ_DEALER);
     zg_set(sock, ZMQ_IMMEDIATE, 1);
     zg_set(sock, ZMQ_LINGER, 0);
     for (; *endpoint != NULL; endpoint++, servers++)
-        zg_must(zmq_connect(sock, *endpoint));
+        zg_connect(sock, *endpoint);
     int64_t start = zg_now();
     while (sequence < count && status == 1)
         status = request(sock, ++sequence, servers);

@@ -21,7 +21,7 @@ int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     if (zg_value[0] == NULL)
-        zg_misused();
+        zg_usage_error();
     void *ctx = zg_start(), *server = zg_socket(ctx, ZMQ_REP);
     zg_msg msg = { 0 };
 

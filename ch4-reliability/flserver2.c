@@ -25,15 +25,17 @@ int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     if (zg_value[0] == NULL)
-        zg_misused();
+        zg_usage_error();
     void *ctx = zg_start(), *server = zg_socket(ctx, ZMQ_REP);
     zg_msg msg = { 0 };
+    char text[64];
 
     zg_bind(server, "service", zg_value[0]);
     while (zg_recv(&msg, server, 0)) {
         if (msg.count == 2) {
             if (zg_value['v'] != NULL)
-                printf("I: request %.*s\n", ZG_TEXT(&msg, 0));
+                printf("I: request %s\n",
+                       zg_text(&msg.frame[0], text, sizeof text));
             zmq_msg_close(&msg.frame[--msg.count]);
             zg_insert(&msg, 1, "OK", 2);
         } else {

@@ -29,6 +29,8 @@ static const char usage[] =
 /* Turn [client][PING] or [client][control][body...] into its answer. */
 static bool answer(zg_msg *msg)
 {
+    char text[64];
+
     if (msg->count == 2 && zg_is(msg, 1, "PING")) {
         zmq_msg_close(&msg->frame[--msg->count]);
         zg_insert(msg, 1, "PONG", 4);
@@ -39,7 +41,7 @@ static bool answer(zg_msg *msg)
         return false;
     }
     if (zg_value['v'] != NULL)
-        printf("I: request %.*s\n", ZG_TEXT(msg, 1));
+        printf("I: request %s\n", zg_text(&msg->frame[1], text, sizeof text));
     while (msg->count > 2)
         zmq_msg_close(&msg->frame[--msg->count]);
     zg_insert(msg, 2, "OK", 2);

@@ -263,7 +263,9 @@ static void from_worker(zg_msg *msg)
         worker->heard = now;
     } else {
         if (what == 0)
-            zg_drop(msg, "a worker");
+            fprintf(stderr,
+                    "W: dropped a malformed message of %d frames from %s\n",
+                    msg->count, "a worker");
         if (what != *MDPW_DISCONNECT && (what != 0 || worker)) {
             mdp_cut(msg, 1);
             mdp_add_command(msg, MDPW_DISCONNECT);
@@ -307,7 +309,7 @@ int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     if ((interval = zg_number('i')) == 0)
-        zg_misused();
+        zg_usage_error();
     silence = interval * zg_number('l');
     patience = zg_number('e');
     void *ctx = zg_start(), *stop = zg_socket(ctx, ZMQ_PAIR);

@@ -19,7 +19,7 @@ mdcli2 mdcli2_new(void *ctx, const char *broker)
      * what we did not read yet, the broker's heartbeats would be stuck too,
      * and it would take us for dead. */
     zg_set(self.socket, ZMQ_RCVHWM, 0);
-    zg_must(zmq_connect(self.socket, broker));
+    zg_connect(self.socket, broker);
     return self;
 }
 
@@ -48,8 +48,7 @@ bool mdcli2_recv(mdcli2 *self, zg_msg *reply)
             mdp_show(self->verbose, "reply:", reply);
             if (reply->count > 3 && zg_is(reply, 0, "")
                 && zg_is(reply, 1, MDPC_CLIENT)) {
-                zg_pop(reply);
-                zg_pop(reply);
+                zg_pop(reply, 2);
                 return true;
             }
             zg_drop(reply, "the broker");

@@ -43,7 +43,7 @@ int main(int argc, char *argv[])
     zg_msg msg = { 0 };
 
     if (size > (long) sizeof hello)
-        zg_misused();
+        zg_usage_error();
     for (long i = 0; i < size; i++)
         hello[i] = "Hello world"[i % 11];
     client.timeout = zg_number('t');

@@ -57,7 +57,7 @@ int main(int argc, char *argv[])
     zg_msg reply = { 0 };
 
     if (size > (long) sizeof hello || window == 0)
-        zg_misused();
+        zg_usage_error();
     for (long i = 0; i < size; i++)
         hello[i] = "Hello world"[i % 11];
     client.timeout = zg_number('t');

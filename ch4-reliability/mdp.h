@@ -23,7 +23,7 @@
 #define MDPW_DISCONNECT "\005"
 
 /* The frames of a body: with all before it, no more than zg_recv() takes. */
-enum { MDP_BODY = ZG_PEER_FRAMES - 6 };
+enum { MDP_BODY = ZG_MAX_RECV - 6 };
 
 /* RFC 7: a service name is printable (UTF-8 is). 255 bytes are enough. */
 static inline bool mdp_is_name(zmq_msg_t *frame)

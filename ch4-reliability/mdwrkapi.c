@@ -46,7 +46,7 @@ static void sign_on(mdwrk *self)
     self->socket = mdp_socket(self->net, ZMQ_DEALER, -1);
     /* Heartbeats pile up while we work; a full socket would be a dead one. */
     zg_set(self->socket, ZMQ_RCVHWM, 10000);
-    zg_must(zmq_connect(self->socket, self->broker));
+    zg_connect(self->socket, self->broker);
     zg_insert(&msg, 0, self->service, strlen(self->service));
     tell(self, MDPW_READY, &msg);
     self->ready = self->heard = self->sent;
@@ -82,7 +82,7 @@ static bool accept(mdwrk *self, zg_msg *msg)
         && zg_is(msg, 4, "")) {
         mdp_copy(&self->client, &msg->frame[3], 1);
         for (int i = 0; i < 5; i++)
-            zg_pop(msg);
+            zg_pop(msg, 1);
         return true;
     }
     if (ours && zg_is(msg, 2, MDPW_DISCONNECT) && msg->count == 3)

@@ -38,6 +38,7 @@ int main(int argc, char *argv[])
     void *ctx = zg_start();
     mdcli client = mdcli_new(ctx, zg_value[0]);
     zg_msg msg = { 0 };
+    char text[64];
 
     client.timeout = zg_number('t');
     client.tries = zg_number('r');
@@ -46,7 +47,8 @@ int main(int argc, char *argv[])
     bool answered = mdcli_send(&client, "mmi.service", &msg);
     bool gave_up = !answered && errno != ETERM;
     if (answered)
-        printf("Lookup %s service: %.*s\n", zg_value[1], ZG_TEXT(&msg, 0));
+        printf("Lookup %s service: %s\n", zg_value[1],
+               zg_text(&msg.frame[0], text, sizeof text));
     if (gave_up)
         fprintf(stderr, "E: no broker at %s\n", zg_value[0]);
     zg_clear(&msg);

@@ -25,5 +25,5 @@ static inline bool ppp_has_body(zg_msg *msg, int client)
 
     while (i < msg->count - 1 && !zg_is(msg, i, ""))
         i++;
-    return i < msg->count - 1 && msg->count - client < ZG_PEER_FRAMES;
+    return i < msg->count - 1 && msg->count - client < ZG_MAX_RECV;
 }

@@ -103,7 +103,7 @@ static bool from_worker(zg_msg *msg)
                && by_id(&msg->frame[1], &worker->request.frame[0]) == 0) {
         zg_clear(&worker->request);
         TAILQ_INSERT_TAIL(&waiting, worker, link);
-        zg_pop(msg);
+        zg_pop(msg, 1);
         if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno != ETERM)
             fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
     } else if (msg->count != 2 || !zg_is(msg, 1, PPP_HEARTBEAT)) {
@@ -174,7 +174,7 @@ int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     if ((patience = (int64_t) zg_number('i') * zg_number('l')) == 0)
-        zg_misused();
+        zg_usage_error();
     void *ctx = zg_start();
     frontend = zg_socket(ctx, ZMQ_ROUTER);
     backend = zg_socket(ctx, ZMQ_ROUTER);

@@ -109,7 +109,7 @@ static bool from_queue(void *queue)
 /* Serve on a new connection; false to stop, true when the queue is silent. */
 static bool serve(void *queue)
 {
-    zg_must(zmq_connect(queue, zg_value[0]));
+    zg_connect(queue, zg_value[0]);
     zmq_send(queue, PPP_READY, 1, 0);
     printf("I: worker ready\n");
     beat_at = zg_now() + interval;
@@ -128,7 +128,7 @@ int main(int argc, char *argv[])
     work_ms = zg_number('t');
     faults = zg_number('f');
     if (patience == 0)
-        zg_misused();
+        zg_usage_error();
     void *ctx = zg_start(), *queue = zg_socket(ctx, ZMQ_DEALER);
 
     if (zg_value['s'] != NULL)

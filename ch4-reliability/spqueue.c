@@ -31,9 +31,9 @@ static const char usage[] =
     "Peers: spworker BACKEND, lpclient FRONTEND\n";
 
 enum {
-    MAX_WORKERS = 1000,              /* in line; if more, the first has to go */
-    MAX_FRAMES = ZG_PEER_FRAMES - 2, /* of a request, so that it can return */
-    BATCH = 100,                     /* messages from one side in a row */
+    MAX_WORKERS = 1000,           /* in line; if more, the first has to go */
+    MAX_FRAMES = ZG_MAX_RECV - 2, /* of a request, so that it can return */
+    BATCH = 100,                  /* messages from one side in a row */
 };
 
 /* A free worker: in line, and in a tree by its id so as to be there once. */
@@ -97,8 +97,7 @@ static void from_worker(zg_msg *msg)
     else
         zg_drop(msg, "a worker");
     if (reply) {
-        zg_pop(msg);
-        zg_pop(msg);
+        zg_pop(msg, 2);
         if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno != ETERM)
             fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
     }
@@ -121,8 +120,7 @@ static void dispatch(zg_msg *msg)
         if (zg_send(msg, backend, ZMQ_DONTWAIT) || errno == ETERM)
             return;
         fprintf(stderr, "W: a worker is lost: %s\n", zmq_strerror(errno));
-        zg_pop(msg);
-        zg_pop(msg);
+        zg_pop(msg, 2);
     }
 }
 

@@ -83,7 +83,7 @@ int main(int argc, char *argv[])
 
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));
-    zg_must(zmq_connect(queue, zg_value[0]));
+    zg_connect(queue, zg_value[0]);
     zg_insert(&msg, 0, "\001", 1); /* READY */
     printf("I: worker ready\n");
     while (zg_send(&msg, queue, 0) && serve(queue, &msg))

@@ -41,7 +41,7 @@ static int status_of(zg_msg *reply)
     char text[5] = "";
 
     if (reply->count > 0)
-        snprintf(text, sizeof text, "%.*s", ZG_TEXT(reply, 0));
+        zg_text(&reply->frame[0], text, sizeof text);
     bool good =
         strspn(text, "0123456789") == 3 && (text[3] == '\0' || text[3] == ' ');
     return good ? atoi(text) : 0;
@@ -95,11 +95,12 @@ static void print_reply(zg_msg *reply)
 int main(int argc, char *argv[])
 {
     char **body = zg_args(argc, argv, usage), **end = argv + argc;
+    char text[64];
     zg_msg request = { 0 }, uuid = { 0 }, reply = { 0 };
 
     pause_ms = zg_number('i');
     if (end - body > 2 + MDP_BODY - 1)
-        zg_misused();
+        zg_usage_error();
     void *ctx = zg_start();
     session = mdcli_new(ctx, zg_value[0]);
     sleeper = zg_socket(ctx, ZMQ_PAIR);
@@ -112,7 +113,7 @@ int main(int argc, char *argv[])
     int status = call("titanic.request", &request, &reply);
     if (status == 200 && reply.count == 2) {
         mdp_copy(&uuid, &reply.frame[1], 1);
-        printf("I: stored as %.*s\n", ZG_TEXT(&uuid, 0));
+        printf("I: stored as %s\n", zg_text(&uuid.frame[0], text, sizeof text));
         if ((status = fetch(&uuid, &reply)) == 200) {
             print_reply(&reply);
             call("titanic.close", &uuid, &reply);

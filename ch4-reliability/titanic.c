@@ -120,7 +120,7 @@ static void *news_to_dispatcher(void)
     void *news = zg_socket(ctx, ZMQ_PUSH);
 
     zg_set(news, ZMQ_SNDHWM, 0);
-    zg_must(zmq_connect(news, "inproc://news"));
+    zg_connect(news, "inproc://news");
     return news;
 }
 
@@ -190,7 +190,7 @@ int main(int argc, char *argv[])
     long patience = zg_number('t');
     interval = zg_number('i');
     if (workers < 1 || workers > MDWRK_MANY || interval == 0)
-        zg_misused();
+        zg_usage_error();
     ctx = zg_start();
     net = zmq_ctx_new();
     void *news = zg_socket(ctx, ZMQ_PULL);

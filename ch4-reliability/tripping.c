@@ -88,7 +88,7 @@ static void *connect_to(void *bound)
     size_t size = sizeof endpoint;
 
     zg_must(zmq_getsockopt(bound, ZMQ_LAST_ENDPOINT, endpoint, &size));
-    zg_must(zmq_connect(socket, endpoint));
+    zg_connect(socket, endpoint);
     return socket;
 }
 
@@ -97,7 +97,7 @@ int main(int argc, char *argv[])
     zg_args(argc, argv, usage);
     long count = zg_number('n'), window = zg_number('o');
     if (zg_number('z') > (long) sizeof hello || window == 0)
-        zg_misused();
+        zg_usage_error();
     ctx = zg_start();
     frontend = zg_socket(ctx, ZMQ_DEALER);
     backend = zg_socket(ctx, ZMQ_DEALER);

@@ -66,7 +66,7 @@ static void *connect_to_broker(void)
     zg_set(sock, ZMQ_LINGER, 0);
     zg_set(sock, ZMQ_HEARTBEAT_IVL, 1000); /* to notice one that is frozen */
     zg_set(sock, ZMQ_HEARTBEAT_TIMEOUT, 2500);
-    zg_must(zmq_connect(sock, broker));
+    zg_connect(sock, broker);
     return sock;
 }
 
@@ -80,7 +80,7 @@ static void open_mmi(void)
     mmi = connect_to_broker();
     monitor = zg_socket(ctx, ZMQ_PAIR);
     zg_must(zmq_socket_monitor(mmi, endpoint, ZMQ_EVENT_DISCONNECTED));
-    zg_must(zmq_connect(monitor, endpoint));
+    zg_connect(monitor, endpoint);
 }
 
 /* Ask: [][MDPC01][mmi.service][name] */
@@ -215,7 +215,7 @@ static void land(struct flight *flight)
             continue;
         }
         for (int i = 0; i < 3; i++)
-            zg_pop(msg);
+            zg_pop(msg, 1);
         replies[arrived].what = TSP_REPLY;
         memcpy(replies[arrived].uuid, flight->job->uuid, TSP_UUID);
         landed[arrived++] = flight->job;

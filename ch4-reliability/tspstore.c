@@ -48,8 +48,8 @@ static char *name_of(char *name, const char *uuid, const char *suffix)
 /* Write the frames to a new file. They are not on the disk yet. */
 static bool write_file(const char *uuid, zg_msg *msg)
 {
-    unsigned char head[ZG_FRAMES][8];
-    struct iovec part[1 + 2 * ZG_FRAMES] = { { "TSP1", 4 } };
+    unsigned char head[ZG_MAX_FRAMES][8];
+    struct iovec part[1 + 2 * ZG_MAX_FRAMES] = { { "TSP1", 4 } };
     ssize_t total = 4, n = 1;
     int fd = openat(new, uuid, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 

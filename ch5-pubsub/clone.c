@@ -107,7 +107,8 @@ static int set_subtree(clone *self, zg_msg *command)
     if (self->servers > 0 || kvmap_count(self->unconfirmed) > 0)
         return EINVAL;
     snprintf(self->copy.subtree, sizeof self->copy.subtree, "%.*s",
-             ZG_TEXT(command, 1));
+             (int) zmq_msg_size(&command->frame[1]),
+             (char *) zmq_msg_data(&command->frame[1]));
     return 0;
 }
 
@@ -118,7 +119,9 @@ static int add_server(clone *self, zg_msg *command)
 
     if (self->servers == MAX_SERVERS)
         return EINVAL;
-    snprintf(server, sizeof self->server[0], "%.*s", ZG_TEXT(command, 1));
+    snprintf(server, sizeof self->server[0], "%.*s",
+             (int) zmq_msg_size(&command->frame[1]),
+             (char *) zmq_msg_data(&command->frame[1]));
     chp_endpoint(collector, server, 2);
     if (zmq_connect(self->publisher, collector) == -1)
         return EINVAL;
@@ -132,7 +135,7 @@ static int set(clone *self, zg_msg *command)
 {
     if (kvmap_count(self->unconfirmed) >= MAX_UNCONFIRMED)
         return ENOBUFS;
-    zg_pop(command);
+    zg_pop(command, 1);
     if (!replica_covers(&self->copy, command))
         return EINVAL;
     send_update(self, command);
@@ -234,7 +237,7 @@ clone *clone_new(void *ctx, long silence)
     zg_set(self->publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
     chp_forget_dead(self->publisher);
     zg_must(zmq_bind(self->command, inproc));
-    zg_must(zmq_connect(self->pipe, inproc));
+    zg_connect(self->pipe, inproc);
     self->thread = zg_thread(agent, self);
     return self;
 }

@@ -76,7 +76,7 @@ int main(int argc, char *argv[])
 
     zg_set(self.updates, ZMQ_RCVHWM, CHP_CLIENT_QUEUE);
     zg_must(zmq_setsockopt(self.updates, ZMQ_SUBSCRIBE, "", 0));
-    zg_must(zmq_connect(self.updates, zg_value[1]));
+    zg_connect(self.updates, zg_value[1]);
     bool going = join(&self);
     while (going && (count == 0 || self.sequence < count))
         going = follow(&self);

@@ -133,8 +133,8 @@ int main(int argc, char *argv[])
     zg_set(updates, ZMQ_RCVHWM, CHP_CLIENT_QUEUE);
     subscribe(updates, zg_value['d']);
     subscribe(updates, CHP_HUGZ); /* last: when it comes, the other lives too */
-    zg_must(zmq_connect(updates, zg_value[1]));
-    zg_must(zmq_connect(self.collector, zg_value[2]));
+    zg_connect(updates, zg_value[1]);
+    zg_connect(self.collector, zg_value[2]);
     bool going = join(&self);
     for (self.began = zg_now(); going && !done(&self);) {
         going = zg_poll(&item, 1, set_keys(&self)) != -1;

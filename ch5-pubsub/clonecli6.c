@@ -61,7 +61,7 @@ int main(int argc, char *argv[])
     long count = zg_number('n'), rate = zg_number('m'), sent = 0;
     long longest = zg_number('e') / 1000;
     if (zg_number('t') == 0)
-        zg_misused();
+        zg_usage_error();
     void *ctx = zg_start(), *clock = zg_socket(ctx, ZMQ_PAIR);
     clone *table = clone_new(ctx, zg_number('t'));
 

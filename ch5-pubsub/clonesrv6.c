@@ -296,7 +296,7 @@ static void open_sockets(struct server *self)
     zg_must(zmq_setsockopt(self->collector, ZMQ_SUBSCRIBE, "", 0));
     zg_bind(self->publisher, "publisher", chp_endpoint(place, zg_value[0], 1));
     zg_bind(self->collector, "collector", chp_endpoint(place, zg_value[0], 2));
-    zg_must(zmq_connect(self->forward, chp_endpoint(place, zg_value[2], 2)));
+    zg_connect(self->forward, chp_endpoint(place, zg_value[2], 2));
     self->clients =
         bstar_voter(self->star, zg_value[0], ZMQ_ROUTER, answer, self);
     self->readers = snapshots_new(self->clients, KVMSG_FRAMES, kvmsg_load);
@@ -323,7 +323,7 @@ int main(int argc, char *argv[])
     int places = 0;
 
     if (primary == backup || interval == 0)
-        zg_misused();
+        zg_usage_error();
     while (given[places] != NULL)
         places++;
     for (; backup && places < 4; places++)

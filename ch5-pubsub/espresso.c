@@ -74,7 +74,7 @@ static void *subscribe(void *endpoint)
     void *subscriber = zg_socket(ctx, ZMQ_SUB);
     zg_msg msg = { 0 };
 
-    zg_must(zmq_connect(subscriber, endpoint));
+    zg_connect(subscriber, endpoint);
     zg_must(zmq_setsockopt(subscriber, ZMQ_SUBSCRIBE, "A", 1));
     zg_must(zmq_setsockopt(subscriber, ZMQ_SUBSCRIBE, "B", 1));
     for (int n = 0; n < ENOUGH && zg_recv(&msg, subscriber, 0); n++)
@@ -158,10 +158,10 @@ int main(int argc, char *argv[])
     tap = zg_socket(ctx, ZMQ_PUB);
     listener = zg_socket(ctx, ZMQ_SUB);
     zg_set(output, ZMQ_XPUB_VERBOSER, 1); /* the second who wants A, too */
-    zg_must(zmq_connect(input, bind_to(publisher, "publisher", 0, in)));
+    zg_connect(input, bind_to(publisher, "publisher", 0, in));
     bind_to(output, "output", 1, out);
     zg_must(zmq_bind(tap, "inproc://tap"));
-    zg_must(zmq_connect(listener, "inproc://tap"));
+    zg_connect(listener, "inproc://tap");
     zg_must(zmq_setsockopt(listener, ZMQ_SUBSCRIBE, "", 0));
     threads[0] = zg_thread(listen_in, NULL);
     threads[1] = zg_thread(publish, NULL);

@@ -66,7 +66,7 @@ int main(int argc, char *argv[])
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));
     if (zg_value[0] != NULL)
-        zg_must(zmq_connect(publisher, zg_value[0]));
+        zg_connect(publisher, zg_value[0]);
     else
         zg_bind(publisher, "publisher", "tcp://127.0.0.1:5556");
     publish_all(publisher, count, rate);

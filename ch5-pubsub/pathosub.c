@@ -26,17 +26,18 @@ int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     void *ctx = zg_start(), *subscriber = zg_socket(ctx, ZMQ_SUB);
-    char chosen[8];
+    char chosen[8], key[64], text[1024];
     zg_msg msg = { 0 };
 
     sprintf(chosen, "%03u", (unsigned) random() % 1000);
     const char *topic = zg_value[1] != NULL ? zg_value[1] : chosen;
-    zg_must(zmq_connect(subscriber, zg_value[0]));
+    zg_connect(subscriber, zg_value[0]);
     zg_must(zmq_setsockopt(subscriber, ZMQ_SUBSCRIBE, topic, strlen(topic)));
     printf("I: subscribed to %s\n", topic);
     while (zg_recv(&msg, subscriber, 0))
         if (msg.count == 2)
-            printf("%.*s: %.*s\n", ZG_TEXT(&msg, 0), ZG_TEXT(&msg, 1));
+            printf("%s: %s\n", zg_text(&msg.frame[0], key, sizeof key),
+                   zg_text(&msg.frame[1], text, sizeof text));
         else
             zg_drop(&msg, "the publisher");
     zmq_close(subscriber);

@@ -50,7 +50,7 @@ void replica_visit(struct replica *self, const char *server)
     zg_set(self->updates, ZMQ_RCVHWM, CHP_CLIENT_QUEUE);
     subscribe(self->updates, self->subtree);
     subscribe(self->updates, CHP_HUGZ); /* last: it shows that both live */
-    zg_must(zmq_connect(self->updates, chp_endpoint(publisher, server, 1)));
+    zg_connect(self->updates, chp_endpoint(publisher, server, 1));
 }
 
 void replica_ask(struct replica *self)
@@ -58,7 +58,7 @@ void replica_ask(struct replica *self)
     close_socket(&self->snapshot);
     self->snapshot = zg_socket(self->ctx, ZMQ_DEALER);
     zg_set(self->snapshot, ZMQ_LINGER, 0);
-    zg_must(zmq_connect(self->snapshot, self->server));
+    zg_connect(self->snapshot, self->server);
     zmq_send(self->snapshot, CHP_ICANHAZ, strlen(CHP_ICANHAZ), ZMQ_SNDMORE);
     zmq_send(self->snapshot, self->subtree, strlen(self->subtree), 0);
 }

@@ -131,7 +131,7 @@ int main(int argc, char *argv[])
     zg_args(argc, argv, usage);
     bool publishes = zg_value['C'] == NULL, subscribes = zg_value['S'] == NULL;
     if (!publishes && !subscribes)
-        zg_misused();
+        zg_usage_error();
     count = zg_number('n');
     rate = zg_number('m');
     longest_work = zg_number('t');
@@ -147,7 +147,7 @@ int main(int argc, char *argv[])
         thread = zg_thread(publish, publisher);
     }
     if (subscribes) {
-        zg_must(zmq_connect(subscriber, endpoint));
+        zg_connect(subscriber, endpoint);
         zg_must(zmq_setsockopt(subscriber, ZMQ_SUBSCRIBE, "", 0));
         printf("I: subscribed to %s\n", endpoint);
         alive = subscribe(subscriber);

@@ -159,7 +159,7 @@ static inline void fio_options(char **place)
     if (fio.clients > FIO_MAX_CLIENTS || (client && fio.clients == 0)
         || (client && place[0] != NULL && place[1] != NULL) || fio.chunk == 0
         || fio.chunk > FIO_MAX_CHUNK)
-        zg_misused();
+        zg_usage_error();
     if (client && place[0] != NULL)
         zg_value[1] = place[0];
     snprintf(fio.endpoint, sizeof fio.endpoint, "%s", zg_value[1]);
@@ -237,7 +237,7 @@ static inline void *fio_connect(void *sock, long largest_chunk)
     zg_set(sock, ZMQ_RECONNECT_IVL, -1);
     zg_set(sock, ZMQ_RCVTIMEO, (int) fio.silence);
     zg_set(sock, ZMQ_LINGER, 0);
-    zg_must(zmq_connect(sock, fio.endpoint));
+    zg_connect(sock, fio.endpoint);
     return sock;
 }
 

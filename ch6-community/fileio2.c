@@ -82,7 +82,7 @@ int main(int argc, char *argv[])
     fio_options(zg_args(argc, argv, usage));
     tries = zg_number('r');
     if (tries == 0)
-        zg_misused();
+        zg_usage_error();
     fio.ctx = zg_start();
     fio_run(FIO_HWM, fio_server, client);
     zg_stop(fio.ctx);

@@ -135,7 +135,7 @@ int main(int argc, char *argv[])
     pipeline = zg_number('o');
     tries = zg_number('r');
     if (tries == 0 || pipeline == 0 || pipeline > FIO_MAX_CREDIT)
-        zg_misused();
+        zg_usage_error();
     fio.ctx = zg_start();
     fio_run(FIO_HWM, fio_server, client);
     zg_stop(fio.ctx);

@@ -94,7 +94,7 @@ static bool show(void *ctx, const char *name, int option, int count)
     zg_must(zmq_bind(publisher, "inproc://publisher"));
     for (int i = 0; i < count; i++) {
         subscriber[i] = zg_socket(ctx, ZMQ_SUB);
-        zg_must(zmq_connect(subscriber[i], "inproc://publisher"));
+        zg_connect(subscriber[i], "inproc://publisher");
     }
     for (int i = 0; i < 2 * count && going_on; i++)
         going_on =
@@ -111,7 +111,7 @@ int main(int argc, char *argv[])
     zg_args(argc, argv, usage);
     long count = zg_number('c');
     if (count > MAX_SUBSCRIBERS)
-        zg_misused();
+        zg_usage_error();
     void *ctx = zg_start();
     bool going_on = true;
 

@@ -55,7 +55,7 @@ static void connect_to_all(void *listener, const char *address)
     for (int host = FIRST; host <= LAST; host++) {
         snprintf(endpoint, sizeof endpoint, "tcp://%.*s.%d:%d", network,
                  address, host, PORT);
-        zg_must(zmq_connect(listener, endpoint));
+        zg_connect(listener, endpoint);
     }
 }
 
@@ -122,7 +122,7 @@ int main(int argc, char *argv[])
 
     zg_args(argc, argv, usage);
     if (inet_pton(AF_INET, zg_value[0], &valid) != 1)
-        zg_misused();
+        zg_usage_error();
     void *ctx = zg_start();
     void *speaker = zg_socket(ctx, ZMQ_PUB),
          *listener = zg_socket(ctx, ZMQ_SUB);

@@ -52,7 +52,7 @@ static void add_peer(void *ctx, const char *endpoint)
 
     zg_set(sock, ZMQ_SNDHWM, (int) zg_number('o'));
     zg_set(sock, ZMQ_SNDTIMEO, 0);
-    zg_must(zmq_connect(sock, endpoint));
+    zg_connect(sock, endpoint);
     peers[count++] = (struct peer){ endpoint, sock };
     left++;
 }
@@ -101,7 +101,7 @@ int main(int argc, char *argv[])
     void *body = calloc(1, size + 1);
 
     if (zg_number('o') == 0 || body == NULL || argc > MAX_PEERS)
-        zg_misused();
+        zg_usage_error();
     void *ctx = zg_start(), *timer = zg_socket(ctx, ZMQ_PAIR);
     if (*endpoint == NULL)
         add_peer(ctx, zg_value[0]);

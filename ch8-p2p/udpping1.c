@@ -72,7 +72,7 @@ static bool hear(int udp)
                             (struct sockaddr *) &from, &length);
 
     if (size == -1)
-        return zg_again("recvfrom");
+        return zg_retry("recvfrom");
     inet_ntop(AF_INET, &from.sin_addr, text, sizeof text);
     if (size == 1 && data[0] == '!')
         printf("Found peer %s:%d\n", text, ntohs(from.sin_port));

@@ -32,13 +32,14 @@ int main(int argc, char *argv[])
     void *ctx = zg_start();
     interface *near = interface_new(ctx, zg_value[0]);
     zg_msg msg = { 0 };
+    char text[256];
 
     printf("I: node %s bound to udp://0.0.0.0:9999\n", interface_uuid(near));
     while (interface_recv(near, &msg)) {
         puts("----------------------------------------");
         for (int i = 0; i < msg.count; i++)
-            printf("[%03zu] %.*s\n", zmq_msg_size(&msg.frame[i]),
-                   ZG_TEXT(&msg, i));
+            printf("[%03zu] %s\n", zmq_msg_size(&msg.frame[i]),
+                   zg_text(&msg.frame[i], text, sizeof text));
     }
     interface_destroy(&near);
     zg_stop(ctx);

@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: 0BSD */
-/* zg.h - the little that all programs share; everything else is raw libzmq.
- * A call that waits returns false (or -1) when its wait is over or the program
- * is to stop. A mistake ends the program. What a peer sends may be dropped. */
+/* zg.h - the helpers that every program shares. Sockets, their options and all
+ * protocols stay in the programs, as plain libzmq calls. A failure is either
+ *   a mistake      print what failed and why, exit with 1 (zg_must, zg_die),
+ *   end of a wait  timeout, full queue, unreachable peer, shutdown: return
+ *                  false or -1 and leave errno to the caller (zg_retry), or
+ *   a bad message  log it, drop it, carry on (zg_drop). */
 #pragma once
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
-#include <zmq.h> /* brings errno.h, stdint.h and stdio.h */
+#include <zmq.h> /* includes errno.h, stdint.h and stdio.h */
+#if ZMQ_VERSION < ZMQ_MAKE_VERSION(4, 3, 0)
+#error "libzmq 4.3.0 or later is required"
+#endif
 
-/* Say what failed and why. To be stopped while setting up is no failure. */
+/* Print "E: what: reason", exit with 1; with 0 if that is shutdown (ETERM). */
 static inline _Noreturn void zg_die(const char *what)
 {
     if (errno != ETERM)
@@ -19,39 +28,42 @@ static inline _Noreturn void zg_die(const char *what)
     _exit(errno == ETERM ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* For calls that fail only by mistake: zg_must(zmq_connect(sock, endpoint)) */
+/* Wraps a call that can fail only by mistake: zg_must(zmq_bind(sock, "..")). */
 #define zg_must(call) ((call) == -1 ? zg_die(#call) : (void) 0)
 
-/* After any other call that failed: is it to be made again? */
-static inline bool zg_again(const char *what)
+/* After a failed call: true if a signal interrupted it, so that the caller must
+ * repeat it; false if the wait is over. Any other failure is a mistake. */
+static inline bool zg_retry(const char *what)
 {
-    int e = errno;
-    if (e != EINTR && e != EAGAIN && e != EHOSTUNREACH && e != ETERM)
+    if (errno != EINTR && errno != EAGAIN && errno != EHOSTUNREACH
+        && errno != ETERM)
         zg_die(what);
-    return e == EINTR;
+    return errno == EINTR;
 }
 
-/* Arguments, as the usage text defines them: its line "  -t MS  run time (9)"
- * makes an option with a default, "  -v  talk" a switch, "  PLACE  (ipc://x)" a
- * positional one. The values stand under their letter, or under 0, 1, 2, ... */
+/* The usage text defines the command line: "  -t MS  timeout (2500)\n" is an
+ * option and its default, "  -v  log all\n" a switch, "  PORT  (5555)\n" an
+ * argument. zg_args() stores the value of an option under its letter, that of
+ * the n-th argument under n, counted from 0. A switch that is off is NULL. */
 static const char *zg_usage, *zg_value[128];
 
-static inline _Noreturn void zg_misused(void)
+static inline _Noreturn void zg_usage_error(void)
 {
     fprintf(stderr, "usage: %.*s\n", (int) strcspn(zg_usage, "\n"), zg_usage);
     exit(2);
 }
 
-/* Returns the positional arguments, ended by NULL. */
+/* Return the positional arguments, terminated by NULL. */
 static inline char **zg_args(int argc, char *argv[], const char *usage)
 {
-    static char standard[128][128];
-    char letters[64] = "h", *next = letters + 1;
-    int c, places = 0;
+    static char defaults[128][128];
+    char letters[64] = "+h", *next = letters + 2;
+    int c, positionals = 0;
     for (zg_usage = usage; (usage = strstr(usage, "\n  ")) != NULL;) {
-        c = *(usage += 3) == '-' ? usage[1] : places++;
-        if (sscanf(usage, "%*[^(\n](%127[^)\n])", standard[c]) == 1)
-            zg_value[c] = standard[c];
+        usage += 3;
+        c = *usage == '-' ? usage[1] : positionals++;
+        if (sscanf(usage, "%*[^(\n](%127[^)\n])", defaults[c]) == 1)
+            zg_value[c] = defaults[c];
         if (*usage == '-')
             next += sprintf(next, usage[3] == ' ' ? "%c" : "%c:", c);
     }
@@ -59,21 +71,27 @@ static inline char **zg_args(int argc, char *argv[], const char *usage)
         if (c == 'h')
             exit(printf("usage: %s", zg_usage) < 0);
         if (c == '?')
-            zg_misused();
+            zg_usage_error();
         zg_value[c] = optarg != NULL ? optarg : "";
     }
-    for (c = 0; c < places && c < argc - optind; c++)
-        zg_value[c] = argv[optind + c];
-    if (argc - optind > places && strstr(zg_usage, "...") == NULL)
-        zg_misused();
+    bool literal = strcmp(argv[optind - 1], "--") == 0;
+    if (argc - optind > positionals && strstr(zg_usage, "...") == NULL)
+        zg_usage_error();
+    for (c = 0; c < argc - optind; c++)
+        if (argv[optind + c][0] == '-' && !literal)
+            zg_usage_error(); /* an option behind a positional argument */
+        else if (c < positionals)
+            zg_value[c] = argv[optind + c];
     return argv + optind;
 }
 
+/* Return the value of an option as a number of at most nine digits. */
 static inline long zg_number(char letter)
 {
     const char *text = zg_value[(int) letter];
-    if (strspn(text, "0123456789") != strlen(text) || strlen(text) - 1 > 8)
-        zg_misused();
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 9 || text[digits] != '\0')
+        zg_usage_error();
     return atol(text);
 }
 
@@ -85,37 +103,59 @@ static inline pthread_t zg_thread(void *(*run)(void *), void *arg)
     return thread;
 }
 
-/* Ctrl-C ends here, in a thread that only waits for it. Shutting the context
- * down makes every libzmq call in every other thread, blocked or yet to come,
- * return -1 with ETERM: no flag to test, no moment at which it is missed. */
+/* One thread waits for Ctrl-C and shuts the context down. From then on every
+ * libzmq call in every thread, even one that is already blocked, fails with
+ * ETERM; so there is no flag to check and no race to lose. If main() is blocked
+ * elsewhere, as in a full pipe on stdout, the process ends a second later. */
+#ifndef ZG_GRACE_S
+#define ZG_GRACE_S 1
+#endif
 static sigset_t zg_signals;
 static pthread_t zg_signal_thread;
-static inline void *zg_await_signal(void *ctx)
+static inline void *zg_handle_signals(void *ctx)
 {
-    int sig;
-    sigwait(&zg_signals, &sig);
-    zmq_ctx_shutdown(ctx);
-    return NULL;
+    for (int sig;;) {
+        sigwait(&zg_signals, &sig);
+        if (sig == SIGUSR1) /* from zg_stop() */
+            return NULL;
+        if (sig == SIGALRM)
+            _exit(EXIT_SUCCESS);
+        zmq_ctx_shutdown(ctx);
+        alarm(ZG_GRACE_S);
+    }
 }
 
-/* First: threads inherit the signal mask, and libzmq draws ids from random() */
+/* Return a new context. Call this before anything else: threads inherit the
+ * signal mask, and libzmq draws routing ids from rand(), without seeding it. */
 static inline void *zg_start(void)
 {
-    void *ctx = zmq_ctx_new();
-    srandom((unsigned) time(NULL) ^ (unsigned) getpid() << 16);
-    setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, into a pipe too */
+    unsigned seed = (unsigned) time(NULL) ^ (unsigned) getpid() << 16;
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2) /* descriptors that our caller has closed */
+        fd = dup(fd);
+    close(fd);
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    srand(seed);
+    srandom(seed);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, even into a pipe */
     sigemptyset(&zg_signals);
     sigaddset(&zg_signals, SIGINT);
     sigaddset(&zg_signals, SIGTERM);
+    sigaddset(&zg_signals, SIGALRM);
+    sigaddset(&zg_signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &zg_signals, NULL);
-    zg_signal_thread = zg_thread(zg_await_signal, ctx);
+    void *ctx = zmq_ctx_new();
+    zg_signal_thread = zg_thread(zg_handle_signals, ctx);
     return ctx;
 }
 
-/* Last call of main(): returns when all sockets are closed. */
+/* The last call of main(), after all sockets are closed. */
 static inline void zg_stop(void *ctx)
 {
-    pthread_kill(zg_signal_thread, SIGTERM);
+    pthread_kill(zg_signal_thread, SIGUSR1);
     pthread_join(zg_signal_thread, NULL);
     zmq_ctx_term(ctx);
 }
@@ -123,29 +163,46 @@ static inline void zg_stop(void *ctx)
 #define zg_set(sock, option, value)                                            \
     zg_must(zmq_setsockopt(sock, option, &(int){ value }, sizeof(int)))
 
-/* Half a second for what is unsent at the end; no frame of more than 1 MiB. */
+/* Return a new socket. When it is closed, unsent messages have half a second to
+ * leave (the subscriptions of a SUB need not). libzmq disconnects a peer that
+ * sends a frame of over 1 MiB. TCP keepalive detects within 15 s that the other
+ * host has lost its power, which a socket that only receives never notices. */
 static inline void *zg_socket(void *ctx, int type)
 {
     void *sock = zmq_socket(ctx, type);
     if (sock == NULL)
         zg_die("zmq_socket");
-    zg_set(sock, ZMQ_LINGER, type == ZMQ_SUB ? 0 : 500); /* SUB: wishes only */
+    zg_set(sock, ZMQ_LINGER, type == ZMQ_SUB ? 0 : 500);
     zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &(int64_t){ 1 << 20 }, 8));
+    zg_set(sock, ZMQ_TCP_KEEPALIVE, 1);
+    zg_set(sock, ZMQ_TCP_KEEPALIVE_IDLE, 6);
+    zg_set(sock, ZMQ_TCP_KEEPALIVE_INTVL, 3);
+    zg_set(sock, ZMQ_TCP_KEEPALIVE_CNT, 3);
     return sock;
 }
 
-/* Bind, and say where: of port * only libzmq knows. */
+/* Connect, without a limit on frames: after an oversized one libzmq would never
+ * reconnect. IPv6 is only for tcp://[::1]:5555: else "localhost" is ::1. */
+static inline void zg_connect(void *sock, const char *endpoint)
+{
+    zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &(int64_t){ -1 }, 8));
+    zg_set(sock, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
+    if (zmq_connect(sock, endpoint) == -1)
+        zg_die(endpoint);
+}
+
+/* Bind and print the endpoint, which resolves a wildcard port. */
 static inline void zg_bind(void *sock, const char *name, const char *endpoint)
 {
     char bound[256];
-    size_t size = sizeof bound;
+    zg_set(sock, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
     if (zmq_bind(sock, endpoint) == -1)
         zg_die(endpoint);
-    zg_must(zmq_getsockopt(sock, ZMQ_LAST_ENDPOINT, bound, &size));
+    zmq_getsockopt(sock, ZMQ_LAST_ENDPOINT, bound, &(size_t){ sizeof bound });
     printf("I: %s bound to %s\n", name, bound);
 }
 
-/* Milliseconds, on a clock that nobody sets back. */
+/* Return milliseconds on the monotonic clock. */
 static inline int64_t zg_now(void)
 {
     struct timespec now;
@@ -153,48 +210,67 @@ static inline int64_t zg_now(void)
     return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* zmq_poll() until that moment of zg_now(), or ZG_FOREVER; -1 means stop. */
+/* Wait for events until a deadline on the clock of zg_now(), or ZG_FOREVER.
+ * Return the number of items that are ready, 0 on timeout, -1 on shutdown. */
 #define ZG_FOREVER INT64_MAX
-static inline int zg_poll(zmq_pollitem_t *items, int n, int64_t until)
+static inline int zg_poll(zmq_pollitem_t *items, int n, int64_t deadline)
 {
-    int64_t left = until - zg_now();
-    int rc = zmq_poll(items, n, left < 0 ? 0 : left > INT32_MAX ? -1 : left);
-    return rc == -1 && zg_again("zmq_poll") ? 0 : rc;
+    int64_t left;
+    int ready;
+    do {
+        left = deadline - zg_now();
+        left = left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : left;
+        ready = zmq_poll(items, n, (long) left);
+    } while (ready == -1 ? zg_retry("zmq_poll") : ready == 0 && left > 0);
+    return ready;
 }
 
-/* Sleep; false when the program stops. (No socket ever shows ZMQ_POLLERR.) */
+/* Sleep; false on shutdown, the only event (libzmq never signals POLLERR). */
 static inline bool zg_sleep(void *sock, long msecs)
 {
     zmq_pollitem_t item = { sock, 0, ZMQ_POLLERR, 0 };
     return zg_poll(&item, 1, zg_now() + msecs) == 0;
 }
 
-/* A multipart message, its frames moved and never copied. It begins as { 0 }
- * and ends with zg_clear(). Peers fill 20 frames, our envelopes the others. */
-enum { ZG_PEER_FRAMES = 20, ZG_FRAMES = 24 };
+/* ---- Messages: a zg_msg is a multipart message. Initialise it with { 0 } and
+ * release it with zg_clear(). Frames are moved or shared, never copied. A
+ * message that is received has at most 20; the rest is room for envelopes. */
+enum { ZG_MAX_RECV = 20, ZG_MAX_FRAMES = 24 };
 typedef struct {
     int count;
-    zmq_msg_t frame[ZG_FRAMES];
+    zmq_msg_t frame[ZG_MAX_FRAMES];
 } zg_msg;
 
-/* For printf("%.*s", ZG_TEXT(&msg, i)): frames do not end in '\0'. */
-#define ZG_TEXT(m, i)                                                          \
-    (int) zmq_msg_size(&(m)->frame[i]), (char *) zmq_msg_data(&(m)->frame[i])
+/* Remove all frames but the first n. */
+static inline void zg_cut(zg_msg *m, int n)
+{
+    while (m->count > n)
+        zmq_msg_close(&m->frame[--m->count]);
+}
+#define zg_clear(m) zg_cut(m, 0)
 
-/* Is there a frame i, and is it exactly this text? */
+/* True if there is a frame i and it equals this text. */
 static inline bool zg_is(zg_msg *m, int i, const char *text)
 {
     return i < m->count && zmq_msg_size(&m->frame[i]) == strlen(text)
            && memcmp(zmq_msg_data(&m->frame[i]), text, strlen(text)) == 0;
 }
 
-static inline void zg_clear(zg_msg *m)
+static inline bool zg_equal(zmq_msg_t *a, zmq_msg_t *b)
 {
-    while (m->count > 0)
-        zmq_msg_close(&m->frame[--m->count]);
+    return zmq_msg_size(a) == zmq_msg_size(b)
+           && memcmp(zmq_msg_data(a), zmq_msg_data(b), zmq_msg_size(a)) == 0;
 }
 
-/* Put a copy of data into the message as frame i; later ones move up. */
+/* Return the position, from i on, of the empty frame before a body, or 0. */
+static inline int zg_delimiter(zg_msg *m, int i)
+{
+    while (i < m->count && zmq_msg_size(&m->frame[i]) > 0)
+        i++;
+    return i < m->count - 1 ? i : 0;
+}
+
+/* Insert a new frame at position i; the following ones move up. */
 static inline void zg_insert(zg_msg *m, int i, const void *data, size_t size)
 {
     zmq_msg_init(&m->frame[m->count]);
@@ -204,47 +280,71 @@ static inline void zg_insert(zg_msg *m, int i, const void *data, size_t size)
     memcpy(zmq_msg_data(&m->frame[i]), data, size);
 }
 
-static inline void zg_pop(zg_msg *m)
+/* Append n frames, which share the bytes of others. */
+static inline void zg_append(zg_msg *m, zmq_msg_t *frames, int n)
 {
-    for (int i = 1; i < m->count; i++)
-        zmq_msg_move(&m->frame[i - 1], &m->frame[i]);
-    zmq_msg_close(&m->frame[--m->count]);
+    for (int i = 0; i < n; i++) {
+        zmq_msg_init(&m->frame[m->count]);
+        zmq_msg_copy(&m->frame[m->count++], &frames[i]);
+    }
 }
 
-/* Receive a whole message in place of m; one too long comes out empty. */
+/* Remove the first n frames. */
+static inline void zg_pop(zg_msg *m, int n)
+{
+    for (int i = n; i < m->count; i++)
+        zmq_msg_move(&m->frame[i - n], &m->frame[i]);
+    zg_cut(m, m->count - n);
+}
+
+/* Receive a whole message in place of m. Of one that is too long, keep nothing;
+ * from a ROUTER, keep the sender's id. False if the wait is over. */
 static inline bool zg_recv(zg_msg *m, void *sock, int flags)
 {
-    int frames = 0;
+    int frames = 0, type;
     zg_clear(m);
     do {
-        if (frames++ < ZG_PEER_FRAMES)
+        if (frames++ < ZG_MAX_RECV)
             zmq_msg_init(&m->frame[m->count++]);
         while (zmq_msg_recv(&m->frame[m->count - 1], sock, flags) == -1)
-            if (!zg_again("zmq_msg_recv"))
+            if (!zg_retry("zmq_msg_recv"))
                 return zg_clear(m), false;
     } while (zmq_msg_more(&m->frame[m->count - 1]));
-    if (frames > ZG_PEER_FRAMES)
-        zg_clear(m);
+    if (frames > ZG_MAX_RECV) {
+        zmq_getsockopt(sock, ZMQ_TYPE, &type, &(size_t){ sizeof type });
+        zg_cut(m, type == ZMQ_ROUTER ? 1 : 0);
+    }
     return true;
 }
 
-/* Send all frames; m is empty after that. False: not sent, m is as it was. */
+/* Send all frames, which leaves m empty. False if not sent; m is unchanged. */
 static inline bool zg_send(zg_msg *m, void *sock, int flags)
 {
     for (int i = 0; i < m->count; i++) {
         int more = i < m->count - 1 ? ZMQ_SNDMORE : 0;
         while (zmq_msg_send(&m->frame[i], sock, flags | more) == -1)
-            if (!zg_again("zmq_msg_send"))
+            if (!zg_retry("zmq_msg_send"))
                 return false;
     }
     zg_clear(m);
     return true;
 }
 
-/* A peer sent what makes no sense: say so and count it. */
-static inline void zg_drop(zg_msg *m, const char *from)
+/* Log and drop a message that a peer should not have sent. */
+static inline void zg_drop(zg_msg *m, const char *sender)
 {
-    static _Atomic unsigned long dropped;
-    fprintf(stderr, "W: dropped a message of %d frames from %s (%lu so far)\n",
-            m->count, from, ++dropped);
+    fprintf(stderr, "W: dropped a malformed message of %d frames from %s\n",
+            m->count, sender);
+    zg_clear(m);
+}
+
+/* Return a frame as a string in text[room], with '?' for control characters. */
+static inline char *zg_text(zmq_msg_t *frame, char *text, size_t room)
+{
+    unsigned char *byte = zmq_msg_data(frame);
+    size_t size = zmq_msg_size(frame) < room ? zmq_msg_size(frame) : room - 1;
+    for (size_t i = 0; i < size; i++)
+        text[i] = byte[i] % 128 < ' ' || byte[i] == 127 ? '?' : (char) byte[i];
+    text[size] = '\0';
+    return text;
 }

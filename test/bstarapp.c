@@ -48,7 +48,10 @@ static int passive(zg_msg *msg, void *sock, void *star)
 
 static int news(zg_msg *msg, void *sock, void *star)
 {
-    printf("I: news of %d frames: %.*s\n", msg->count, ZG_TEXT(msg, 0));
+    char text[64];
+
+    printf("I: news of %d frames: %s\n", msg->count,
+           zg_text(&msg->frame[0], text, sizeof text));
     if (zg_is(msg, 0, "fail"))
         return -1;
     if (zg_is(msg, 0, "close")) {

@@ -32,7 +32,7 @@ static void count(int who, zg_msg *msg)
     int64_t now = zg_now(), gap = last == 0 ? 0 : now - last;
 
     if (msg->count == 2)
-        snprintf(text, sizeof text, "%.*s", ZG_TEXT(msg, 1));
+        zg_text(&msg->frame[1], text, sizeof text);
     long number = atol(text);
     if (number < 1 || number > sequence) {
         zg_drop(msg, "a server");
@@ -62,12 +62,12 @@ int main(int argc, char *argv[])
     zg_msg msg = { 0 };
 
     if (zg_value[0] == NULL || zg_value[1] == NULL)
-        zg_misused();
+        zg_usage_error();
     for (int i = 0; i < 2; i++) {
         sock[i] = zg_socket(ctx, ZMQ_DEALER);
         zg_set(sock[i], ZMQ_IMMEDIATE, 1);
         zg_set(sock[i], ZMQ_LINGER, 0);
-        zg_must(zmq_connect(sock[i], zg_value[i]));
+        zg_connect(sock[i], zg_value[i]);
         items[i] = (zmq_pollitem_t){ sock[i], 0, ZMQ_POLLIN, 0 };
     }
     while ((end == 0 || sequence < end) && zg_poll(items, 2, next) != -1) {

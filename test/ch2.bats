@@ -70,7 +70,7 @@ from_peer() { # FRAME...
   wait_for subscriber '^\[B\] one two three$' 2
   kill9 peer
   from_peer B 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21
-  wait_for subscriber '^W: dropped a message of 0 frames from the publisher'
+  wait_for subscriber '^W: dropped a malformed message of 0 frames from the publisher'
   kill9 peer
   from_peer B again
   wait_for subscriber '^\[B\] again$' 2

@@ -73,10 +73,10 @@ sum_is_right() { # NAME
     zpeer -n 0 DEALER "ipc://$program" x 'Hi Boss'
     zpeer -n 0 DEALER "ipc://$program" '' 'Hi Boss' x
     zpeer -n 0 DEALER "ipc://$program" 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
-    wait_for "$program" '^W: dropped a message of 2 frames from a worker'
-    wait_for "$program" '^W: dropped a message of 3 frames from a worker'
-    wait_for "$program" '^W: dropped a message of 4 frames from a worker'
-    wait_for "$program" '^W: dropped a message of 0 frames from a worker'
+    wait_for "$program" '^W: dropped a malformed message of 2 frames from a worker'
+    wait_for "$program" '^W: dropped a malformed message of 3 frames from a worker'
+    wait_for "$program" '^W: dropped a malformed message of 4 frames from a worker'
+    wait_for "$program" '^W: dropped a malformed message of 1 frames from a worker'
     run -0 zpeer REQ "ipc://$program" 'Hi Boss'
     stop "$program" TERM
   done
@@ -193,26 +193,6 @@ start_worker() { # NAME [OPTION...]
   stop alive
 }
 
-@test "load balancing: the request of a worker that vanished goes to another" {
-  start_broker
-  start busy zpeer -n 9 -t 600000 DEALER ipc://back '' READY   # never replies
-  start client zpeer -t 20000 REQ ipc://front 'do not lose me'
-  wait_for busy 'do not lose me'
-  start_worker other
-  run -0 zpeer -t 20000 REQ ipc://front 'are you there?'
-  kill9 busy
-  wait_for other 'do not lose me'
-  wait_for client '^\[do not lose me\]$'
-  ends client
-}
-
-@test "load balancing: a worker that begins anew gets its request once more" {
-  start_broker
-  start worker zpeer -n 9 -t 60000 DEALER ipc://back '' READY '%;' '' READY
-  start client zpeer -t 20000 REQ ipc://front 'do not lose me'
-  wait_for worker 'do not lose me' 2
-}
-
 @test "load balancing: malformed messages are dropped, and shift nothing" {
   start_broker
   zpeer -n 0 DEALER ipc://front x
@@ -230,25 +210,23 @@ start_worker() { # NAME [OPTION...]
 }
 
 # bats test_tags=demo:lbbroker
-@test "load balancing: many clients, many workers, every tenth is killed" {
-  local clients workers work=100
+@test "load balancing: many clients, few workers: each worker serves its share" {
+  local clients workers work=100 n
   clients=$(rounds 60 200) workers=$(rounds 20 50)
   if [[ ${SHOW-} ]]; then clients=12 workers=4 work=1000; fi
   start_broker
-  note "$workers workers, each needs $work ms for a request"
+  note "$workers workers; each needs $work ms per request"
   for ((n = 1; n <= workers; n++)); do start_worker "worker$n" -w $work; done
-  note "$clients clients, each with a request"
+  note "$clients clients with one request each"
   for ((n = 1; n <= clients; n++)); do
     start "client$n" zpeer -t 20000 REQ ipc://front "request $n"
   done
-  for ((n = 1; n <= workers; n += 10)); do
-    wait_for "worker$n" 'request'
-    kill9 "worker$n"
-  done
-  note 'every client gets its reply'
   for ((n = 1; n <= clients; n++)); do
     wait_for "client$n" "^\[request $n\]$"
     ends "client$n"
+  done
+  for ((n = 1; n <= workers; n++)); do
+    [[ $(lines_of "worker$n" request) -ge 1 ]]
   done
   stop broker INT
 }

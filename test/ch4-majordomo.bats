@@ -131,7 +131,7 @@ still_serves() {
     "'' MDPC01 echo 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15" \
     "'' MDPC01 echo 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19"; do
     eval "tell ${frames:-''}"
-    wait_for broker 'dropped a message' $((++n))
+    wait_for broker 'dropped a malformed message' $((++n))
   done
   [[ $(lines_of broker 'new worker') == 1 ]]
   still_serves
@@ -177,12 +177,12 @@ still_serves() {
     start fake$((++n)) zpeer -b -r 0 -n 0 -t 20000 REP ipc://fake$n '%;' "${frames[@]}"
     wait_for fake$n 'bound'
     run -1 mdclient -n 1 -r 1 -t 1500 ipc://fake$n
-    [[ $output == *'dropped a message'*'0 requests/replies processed' ]]
+    [[ $output == *'dropped a malformed message'*'0 requests/replies processed' ]]
     if [[ $reply != 'MDPC01 other x' ]]; then
       start fake2$n zpeer -b -r 0 -n 0 -t 20000 REP ipc://fake2$n '%;' "${frames[@]}"
       wait_for fake2$n 'bound'
       run -1 mdclient2 -n 1 -t 150 ipc://fake2$n
-      [[ $output == *'dropped a message'*'0 replies received' ]]
+      [[ $output == *'dropped a malformed message'*'0 replies received' ]]
     fi
   done
 }
@@ -317,10 +317,10 @@ still_serves() {
     "'' MDPW01 %04 x" "'' MDPW01 %05 x" "'' MDPW02 %04" "MDPW01 %04"; do
     eval "run -0 answer $frames %, '' MDPC01 mmi.service x"
     [[ $output == '[][MDPC01][mmi.service][404]' ]]     # to a stranger: nothing
-    wait_for broker 'dropped a message' $((++n))
+    wait_for broker 'dropped a malformed message' $((++n))
     eval "run -0 answer '' MDPW01 %01 echo %, $frames"
     [[ $output == '[][MDPW01][%05]' ]]
-    wait_for broker 'dropped a message' $((++n))
+    wait_for broker 'dropped a malformed message' $((++n))
   done
   is 404
   still_serves
@@ -366,7 +366,7 @@ still_serves() {
   ends fake
   [[ $(lines_of fake '%03') == 1 ]]
   [[ $(lines_of fake '^\[\]\[MDPW01\]\[%03\]\[c\]\[\]\[yes\]$') == 1 ]]
-  wait_for echo 'dropped a message' 8
+  wait_for echo 'dropped a malformed message' 8
 }
 
 @test "clause 16: a HEARTBEAT before READY earns a DISCONNECT" {

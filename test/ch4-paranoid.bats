@@ -165,7 +165,7 @@ one_reply() {
   wait_for queue 'lost a busy worker'
   thaw slow
   wait_for slow 'normal reply'
-  wait_for queue 'W: dropped a message of 4 frames from a worker'
+  wait_for queue 'W: dropped a malformed message of 4 frames from a worker'
   pp_worker other
   wait_for client '^\[mine\]$'
   served 1 other
@@ -179,7 +179,7 @@ one_reply() {
   start worker zpeer -n 99 -t 9000 DEALER ipc://back '%01' '%;' \
     other '' wrong '%,' me '' right
   wait_for client '^\[right\]$'
-  [[ $(lines_of queue 'W: dropped a message of 4 frames from a worker') == 1 ]]
+  [[ $(lines_of queue 'W: dropped a malformed message of 4 frames from a worker') == 1 ]]
 }
 
 @test "paranoid pirate: what three workers did not survive is dropped" {
@@ -192,7 +192,7 @@ one_reply() {
     wait_for queue 'lost a busy worker' "$n"
   done
   pp_worker healthy
-  wait_for queue 'W: dropped a message of 3 frames from a client'
+  wait_for queue 'W: dropped a malformed message of 3 frames from a client'
   run -0 lpclient -n 2 ipc://front
   served 2 healthy
   kill9 client
@@ -243,7 +243,7 @@ one_reply() {
   kill9 queue
   pp_queue
   start client zpeer -i me -t 9000 REQ ipc://front new
-  wait_for queue 'W: dropped a message of 4 frames from a worker'
+  wait_for queue 'W: dropped a malformed message of 4 frames from a worker'
   ends client
   [[ $(lines_of client new) == 1 && $(lines_of client old) == 0 ]]
   wait_for worker 'reconnecting in 1000 ms'
@@ -331,6 +331,6 @@ one_reply() {
   stop worker
   start fake zpeer -b -r 1 -n 3 -t 3000 DEALER ipc://fake '%03'
   start worker ppworker -i 100 ipc://fake
-  wait_for worker 'W: dropped a message of 1 frames from the queue'
+  wait_for worker 'W: dropped a malformed message of 1 frames from the queue'
   stop worker
 }

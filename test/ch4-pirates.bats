@@ -86,7 +86,7 @@ load pirates
   for n in {1..7}; do
     ends "client$n" 1
     [[ ! $(replies "client$n") ]]
-    wait_for "client$n" '^W: dropped a message'
+    wait_for "client$n" '^W: dropped a malformed message'
     stop "liar$n"
   done
 }

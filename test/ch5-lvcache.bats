@@ -117,7 +117,7 @@ say() {
     1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 %, C c
   cached 3 ''
   diff <(sort values) - <<<$'[A][two]\n[B][b]\n[C][c]'
-  wait_for cache 'W: dropped a message of .* from a publisher' 4
+  wait_for cache 'W: dropped a malformed message of .* from a publisher' 4
   stop cache
 }
 
@@ -140,7 +140,7 @@ say() {
   say A a
   zpeer -n 0 -w 100 XSUB ipc://back '%00A'
   zpeer -n 0 -w 100 XSUB ipc://back '%02A'
-  wait_for cache 'W: dropped a message of 1 frames from a subscriber'
+  wait_for cache 'W: dropped a malformed message of 1 frames from a subscriber'
   zpeer -n 0 -w 100 XSUB ipc://back nonsense '%01A'
   # libzmq would need a hundred times as much memory to know so long a prefix.
   (ulimit -s 1000000 && zpeer -n 0 -w 100 XSUB ipc://back '%01%{1000000}')
@@ -286,10 +286,10 @@ say() {
 @test "pathosub: messages that are not topic and value are dropped" {
   start publisher zpeer -b -n 0 -r 500 -w 20 PUB ipc://back A
   start sub pathosub ipc://back A
-  wait_for sub 'W: dropped a message of 1 frames'
+  wait_for sub 'W: dropped a malformed message of 1 frames'
   kill9 publisher
   start publisher zpeer -b -n 0 -r 500 -w 20 PUB ipc://back A x y
-  wait_for sub 'W: dropped a message of 3 frames'
+  wait_for sub 'W: dropped a malformed message of 3 frames'
   kill9 publisher
   start publisher zpeer -b -n 0 -r 500 -w 20 PUB ipc://back AB 'b%00c'
   wait_for sub '^AB: b'

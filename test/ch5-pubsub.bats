@@ -156,12 +156,12 @@ news() {
   start snail suisnail -C -t 0 ipc://news
   for stamp in x '' 12x +5 '%001' ' 5' 99999999999999999999 1e9 '%{1000000}'; do
     news "$stamp"
-    wait_for snail 'W: dropped a message of 1 frames' $((n = $(lines_of snail W:) + 2))
+    wait_for snail 'W: dropped a malformed message of 1 frames' $((n = $(lines_of snail W:) + 2))
   done
   news 5 5
-  wait_for snail 'W: dropped a message of 2 frames'
+  wait_for snail 'W: dropped a malformed message of 2 frames'
   news 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21
-  wait_for snail 'W: dropped a message of 0 frames'
+  wait_for snail 'W: dropped a malformed message of 0 frames'
   news "$(($(date +%s%3N) + 3600000))" # the publisher's clock is ahead
   wait_for snail 'the news is -'
   news "$(($(date +%s%3N) - 1500))"

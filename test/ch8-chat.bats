@@ -144,7 +144,7 @@ reach() {
   # What is no chat at all.
   stop ann
   on b start liar zpeer -b -n 0 -r 1000 -w 10 PUB tcp://10.77.0.2:9000 two frames
-  wait_for joe 'W: dropped a message of 2 frames from a peer'
+  wait_for joe 'W: dropped a malformed message of 2 frames from a peer'
   kill9 liar
   on b start liar zpeer -b -n 0 -r 1000 -w 10 PUB tcp://10.77.0.2:9000 $'x\nann: I owe you'
   wait_for joe '^x\?ann: I owe you$'

@@ -17,7 +17,7 @@ load discovery
     }
     say("ZRE\001" . uuid() . "XX"); say(uuid() . "\001"); say(""); say("?")'
   wait_for b 'W: dropped [0-9]+ datagrams that are no beacons'
-  wait_for ping 'W: dropped a message of 1 frames from 10\.77\.0\.1' 1000
+  wait_for ping 'W: dropped a malformed message of 1 frames from 10\.77\.0\.1' 1000
   elapse 1
   [[ $(lines_of b JOINED) == 1 && $(lines_of a JOINED) == 1 ]]
   run ! grep LEFT a.log

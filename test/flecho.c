@@ -23,6 +23,7 @@ static void serve(void *ctx, const char *endpoint)
 {
     void *sock = zg_socket(ctx, ZMQ_ROUTER);
     zg_msg msg = { 0 }, copy = { 0 };
+    char text[64];
 
     zg_bind(sock, "service", endpoint);
     while (zg_recv(&msg, sock, 0)) {
@@ -31,7 +32,8 @@ static void serve(void *ctx, const char *endpoint)
             zmq_msg_close(&msg.frame[--msg.count]);
             zg_insert(&msg, 1, "PONG", 4);
         } else {
-            printf("I: request %.*s\n", ZG_TEXT(&msg, 1));
+            printf("I: request %s\n",
+                   zg_text(&msg.frame[1], text, sizeof text));
             if (!zg_sleep(sock, zg_number('t')))
                 break;
         }
@@ -112,7 +114,7 @@ int main(int argc, char *argv[])
     void *ctx;
 
     if ((zg_value['S'] == NULL) == (zg_value['C'] == NULL) || *endpoint == NULL)
-        zg_misused();
+        zg_usage_error();
     ctx = zg_start();
     if (zg_value['S'] != NULL)
         serve(ctx, *endpoint);

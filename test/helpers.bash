@@ -172,7 +172,7 @@ ends() {
 # shell that starts it has a signal mask of its own, for a moment.
 awaits_signals() {
   [[ $(readlink "/proc/${pid_of[$1]}/exe") == "$bin"/* ]] \
-    && grep -q '^SigBlk:.*4..2$' "/proc/${pid_of[$1]}/status"
+    && grep -q '^SigBlk:.*6202$' "/proc/${pid_of[$1]}/status"
 }
 
 # stop NAME [SIGNAL] - ask it to end, and expect a clean exit within a second. That

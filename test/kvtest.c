@@ -29,7 +29,7 @@ static void numbers(void *ctx)
     void *a = zg_socket(ctx, ZMQ_PAIR), *b = zg_socket(ctx, ZMQ_PAIR);
 
     zg_must(zmq_bind(a, "inproc://pair"));
-    zg_must(zmq_connect(b, "inproc://pair"));
+    zg_connect(b, "inproc://pair");
     kvsimple_make(&msg, "/client/7", 9, 258, "hi", 2);
     CHECK(memcmp(zmq_msg_data(&msg.frame[1]), wire, 8) == 0);
     CHECK(zg_send(&msg, a, 0));

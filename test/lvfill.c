@@ -44,7 +44,7 @@ int main(int argc, char *argv[])
 
     zg_set(sock, ZMQ_SNDHWM, 1000);
     zg_set(sock, ZMQ_XPUB_NODROP, 1);
-    zg_must(zmq_connect(sock, zg_value[0]));
+    zg_connect(sock, zg_value[0]);
     if (!zg_recv(&subscription, sock, 0))
         count = 0;
     for (long round = 0; round < rounds; round++)

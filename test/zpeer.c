@@ -48,7 +48,7 @@ static int socket_type(const char *name)
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (strcmp(types[i].name, name) == 0)
             return types[i].type;
-    zg_misused();
+    zg_usage_error();
 }
 
 /* Turn %XX and %{N} of a frame into bytes, in place or in a larger buffer. */
@@ -92,8 +92,8 @@ static char **say(void *sock, char **frames)
     for (; !ends_message(*frames); frames++) {
         size_t size;
         char *bytes = unescape(*frames, &size);
-        if (msg.count == ZG_FRAMES)
-            zg_misused();
+        if (msg.count == ZG_MAX_FRAMES)
+            zg_usage_error();
         zg_insert(&msg, msg.count, bytes, size);
         free(bytes);
     }
@@ -133,7 +133,7 @@ int main(int argc, char *argv[])
     if (zg_value['b'] != NULL)
         zg_bind(sock, "peer", zg_value[1]);
     else
-        zg_must(zmq_connect(sock, zg_value[1]));
+        zg_connect(sock, zg_value[1]);
     if (strcmp(zg_value[0], "SUB") == 0)
         for (times = 0; *frames != NULL; frames++)
             zg_must(

@@ -49,7 +49,7 @@ static void *open_socket(const char *name)
                 zg_must(zmq_setsockopt(sock, ZMQ_SUBSCRIBE, "", 0));
             return sock;
         }
-    zg_misused();
+    zg_usage_error();
 }
 
 static void *bound(const char *type, const char *name, const char *endpoint)
@@ -64,7 +64,7 @@ static void *connected(const char *type, const char *endpoint)
 {
     void *sock = open_socket(type);
 
-    zg_must(zmq_connect(sock, endpoint));
+    zg_connect(sock, endpoint);
     return sock;
 }
 
@@ -128,7 +128,7 @@ static void line(char **arg)
         while (last - first < size && zg_recv(&msg, back, ZMQ_DONTWAIT)) {
             zmq_msg_init(&ring[last % size]);
             zmq_msg_move(&ring[last++ % size], &msg.frame[0]);
-            zg_pop(&msg);
+            zg_pop(&msg, 1);
             if (msg.count > 2)
                 zg_send(&msg, front, ZMQ_DONTWAIT);
         }
@@ -317,5 +317,5 @@ int main(int argc, char *argv[])
             zg_stop(ctx);
             return EXIT_SUCCESS;
         }
-    zg_misused();
+    zg_usage_error();
 }

@@ -92,7 +92,7 @@ int main(int argc, char *argv[])
     char hello[300];
     zg_args(argc, argv, usage);
     if (zg_value[5] == NULL)
-        zg_misused();
+        zg_usage_error();
     bool from = strcmp(zg_value[0], "-") != 0;
     bool to = strcmp(zg_value[3], "-") != 0;
     long count = zg_number('n');
