@@ -3,7 +3,7 @@
 # make ppworker      one program
 # make demo          watch a scene play: clients, workers, and a fault
 # make demo-NAME     watch that pattern's scene        (make demos lists them)
-# make test          prove that the patterns hold      (T=test/ch3.bats for one)
+# make test          prove that the patterns hold      (T=test/ch2-envelopes.bats for one)
 # make hammer        the same scenes, with the full numbers
 # make bench         what the patterns cost          (C=mdbroker for one case)
 # make plot          draw what they do in a fault: test/bench/faults.svg
@@ -102,7 +102,7 @@ plot: all $(tools) $(meters)
 	@awk -f test/bench/faults.awk $(BIN)/faults.tsv >test/bench/faults.svg
 	@LC_ALL=C awk -v text=1 -f test/bench/faults.awk $(BIN)/faults.tsv
 
-demo: demo-lbbroker
+demo: demo-paranoid-pirate
 demo-%: all $(tools)
 	@BIN=$(BIN) test/demo $*
 demos:

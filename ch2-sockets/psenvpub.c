@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: 0BSD */
-/* psenvpub.c - publishes messages of two kinds, the kind in its own frame.
+/* psenvpub.c - publisher that puts the key of each message into its own frame.
  *
  *     PUB psenvpub ---> SUB psenvsub
  *        (this)    5563
  *
- * The first frame of a message is its envelope: a subscription is compared
- * with its first bytes and with nothing else, so that data can never look like
- * a key. All frames of a message arrive together or not at all.
+ * The first frame of a message is its envelope. A subscription is compared with
+ * the first bytes of the envelope only, so data can never match by accident. A
+ * subscriber receives all frames of a message or none:
+ *     [A][data]   [B][data]
  *
- * A publisher does not wait: who subscribes later has missed what was before.
+ * A publisher drops messages that have no subscriber. A subscriber that
+ * connects later has missed the earlier messages: see clonesrv2.c.
  *
  * Build: cc -Icommon ch2-sockets/psenvpub.c -o psenvpub -lzmq -lpthread
  *
@@ -24,8 +26,8 @@
 
 static const char usage[] =
     "psenvpub [-n COUNT] [ENDPOINT]\n"
-    "Publishes a message of kind A and one of kind B every second.\n"
-    "  -n COUNT  pairs to publish, 0: until stopped (0)\n"
+    "Publishes one message with key A and one with key B every second.\n"
+    "  -n COUNT  pairs of messages, 0: until stopped (0)\n"
     "  ENDPOINT  bind (tcp://127.0.0.1:5563)\n"
     "Peers: psenvsub ENDPOINT\n";
 

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: 0BSD */
-/* psenvsub.c - subscribes to one kind of message, by its envelope.
+/* psenvsub.c - subscriber that selects messages by their envelope.
  *
  *     PUB psenvpub ---> SUB psenvsub
  *                  5563   (this)
  *
- * A subscription is a prefix: "B" lets pass B, and BANANA too. A program that
- * means B alone has to look at the envelope it got; this one marks the others.
- * (Or end every key with a byte that no key contains.)
+ * A subscription is a prefix of the first frame: "B" matches the envelopes B
+ * and BANANA. A subscriber that wants B alone compares the envelope itself;
+ * this one marks the others. (Or all keys end with a byte that no key
+ * contains.)
+ *
+ * A subscriber misses all messages that are published before it has connected.
+ * clonecli2.c shows how to recover them.
  *
  * Build: cc -Icommon ch2-sockets/psenvsub.c -o psenvsub -lzmq -lpthread
  *
@@ -18,10 +22,21 @@
 
 static const char usage[] =
     "psenvsub [ENDPOINT [PREFIX]]\n"
-    "Prints the messages whose first frame begins with a prefix.\n"
+    "Prints messages whose first frame begins with PREFIX.\n"
     "  ENDPOINT  connect to psenvpub (tcp://localhost:5563)\n"
-    "  PREFIX    what to subscribe to (B)\n"
+    "  PREFIX    subscription (B)\n"
     "Peers: psenvpub ENDPOINT\n";
+
+/* Print [envelope] and then the other frames. */
+static void print_message(zg_msg *msg, const char *prefix)
+{
+    static char text[(1 << 20) + 1]; /* longer frames are cut */
+
+    printf("[%s]", zg_text(&msg->frame[0], text, sizeof text));
+    for (int i = 1; i < msg->count; i++)
+        printf(" %s", zg_text(&msg->frame[i], text, sizeof text));
+    puts(zg_is(msg, 0, prefix) ? "" : " (only the prefix matches)");
+}
 
 int main(int argc, char *argv[])
 {
@@ -30,20 +45,13 @@ int main(int argc, char *argv[])
     const char *prefix = zg_value[1];
     zg_msg msg = { 0 };
 
-    zg_connect(subscriber, zg_value[0]);
     zg_must(zmq_setsockopt(subscriber, ZMQ_SUBSCRIBE, prefix, strlen(prefix)));
-    while (zg_recv(&msg, subscriber, 0)) {
-        if (msg.count == 0) {
+    zg_connect(subscriber, zg_value[0]);
+    while (zg_recv(&msg, subscriber, 0))
+        if (msg.count > 0)
+            print_message(&msg, prefix);
+        else
             zg_drop(&msg, "the publisher");
-            continue;
-        }
-        for (int i = 0; i < msg.count; i++) {
-            fputs(i == 0 ? "[" : i == 1 ? "] " : " ", stdout);
-            fwrite(zmq_msg_data(&msg.frame[i]), zmq_msg_size(&msg.frame[i]), 1,
-                   stdout);
-        }
-        puts(zg_is(&msg, 0, prefix) ? "" : " (only the prefix fits)");
-    }
     zmq_close(subscriber);
     zg_stop(ctx);
     return EXIT_SUCCESS;

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: 0BSD */
-/* asyncsrv.c - clients and a server that both talk whenever they like.
+/* asyncsrv.c - clients and a server that both send at any time.
  *
  *     DEALER client --+             asyncsrv (this)           +-- DEALER worker
  *     DEALER client --+-- ROUTER --- proxy --- DEALER --------+-- DEALER worker
  *     DEALER client --+   5570                 inproc         +-- DEALER worker
  *
- * A client asks once a second, whatever has come back by then. To each request
- * a worker sends no, one or several replies. That is for DEALER and ROUTER: the
- * lock-step of REQ and REP knows neither two requests nor two replies. The id
- * that the ROUTER put in front of a request travels to the worker and back; so
- * the worker answers a client that it has never seen, as often as it wants.
+ * A client sends a request every second, whether or not replies have arrived. A
+ * worker sends 0 to 4 replies to each request. REQ and REP sockets cannot do
+ * that: they alternate between one request and one reply. The ROUTER puts the
+ * client's id in front of a request. The worker sends the id back with each
+ * reply, so any worker can reply to any client, as often as it wants:
+ *     [client][request]  ->  [client][request], 0 to 4 times
+ *
+ * zmq_proxy() drops a reply whose client has disconnected, without a word: it
+ * would stop if the ROUTER reported that (ZMQ_ROUTER_MANDATORY). A request is
+ * lost with the worker that has it, and the client cannot know how many replies
+ * to expect. mdcliapi2.c has one reply per request.
  *
  * Build: cc -Icommon ch3-advanced-reqrep/asyncsrv.c -o asyncsrv -lzmq -lpthread
  *
@@ -24,60 +30,55 @@
 
 static const char usage[] =
     "asyncsrv [-t MS] [-c N] [-w N] [-s SEED] [ENDPOINT]\n"
-    "Asynchronous clients, and a server that answers each request 0 to 4 "
-    "times.\n"
+    "Runs clients, and a server that sends 0 to 4 replies to each request.\n"
     "  -t MS     run time, 0: until stopped (5000)\n"
-    "  -c N      clients of its own (3)\n"
+    "  -c N      clients to run (3)\n"
     "  -w N      workers in the server (5)\n"
-    "  -s SEED   for the number and the times of the replies\n"
+    "  -s SEED   of the random replies\n"
     "  ENDPOINT  bind for clients (tcp://127.0.0.1:5570)\n"
-    "Peers: none, it plays them all\n";
+    "Peers: none needed\n";
 
-enum { MAX_THREADS = 400, ASK_EVERY_MS = 1000, MAX_REPLIES = 4 };
+enum { MAX_THREADS = 400, REQUEST_INTERVAL_MS = 1000, MAX_REPLIES = 4 };
 
 static void *ctx, *frontend, *backend;
 
-/* Ask once a second, and in between print what comes: [text]. */
+/* Send a request every second, and print each [reply] in between. */
 static void *client(void *endpoint)
 {
     void *server = zg_socket(ctx, ZMQ_DEALER);
     zmq_pollitem_t item = { server, 0, ZMQ_POLLIN, 0 };
-    char id[16], request[32], text[64];
-    zg_msg reply = { 0 };
-    int ready = 0, size;
-    int64_t ask_at = zg_now() + ASK_EVERY_MS;
+    int64_t request_at = zg_now() + REQUEST_INTERVAL_MS;
+    char id[16], text[64];
+    zg_msg msg = { 0 };
+    int ready, size;
 
     size = sprintf(id, "%04lX-%04lX", random() & 0xffff, random() & 0xffff);
     zg_must(zmq_setsockopt(server, ZMQ_ROUTING_ID, id, (size_t) size));
     zg_connect(server, endpoint);
-    for (int n = 1; ready != -1;) {
-        if ((ready = zg_poll(&item, 1, ask_at)) == 1
-            && zg_recv(&reply, server, 0) && reply.count > 0)
-            printf("%s %s\n", id, zg_text(&reply.frame[0], text, sizeof text));
-        if (zg_now() >= ask_at) {
-            size = sprintf(request, "request #%d", n++);
-            zmq_send(server, request, (size_t) size, ZMQ_DONTWAIT);
-            ask_at += ASK_EVERY_MS;
+    for (int n = 1; (ready = zg_poll(&item, 1, request_at)) != -1;) {
+        if (ready == 1 && zg_recv(&msg, server, 0) && msg.count > 0)
+            printf("%s %s\n", id, zg_text(&msg.frame[0], text, sizeof text));
+        if (zg_now() >= request_at) {
+            size = sprintf(text, "request #%d", n++);
+            zmq_send(server, text, (size_t) size, ZMQ_DONTWAIT);
+            request_at += REQUEST_INTERVAL_MS;
         }
     }
-    zg_clear(&reply);
+    zg_clear(&msg);
     zmq_close(server);
     return NULL;
 }
 
-/* Send [client][text...] back, as often as the dice say, with pauses. */
-static bool answer(void *server, zg_msg *request)
+/* Send [client][request...] back a random number of times. Sleep up to a second
+ * before each reply. False on shutdown. */
+static bool send_replies(void *server, zg_msg *request)
 {
     for (long n = random() % (MAX_REPLIES + 1); n > 0; n--) {
         zg_msg reply = { 0 };
 
         if (!zg_sleep(server, random() % 1000 + 1))
             return false;
-        for (; reply.count < request->count; reply.count++) {
-            zmq_msg_init(&reply.frame[reply.count]);
-            zmq_msg_copy(&reply.frame[reply.count],
-                         &request->frame[reply.count]);
-        }
+        zg_append(&reply, request->frame, request->count);
         zg_send(&reply, server, 0);
         zg_clear(&reply);
     }
@@ -87,17 +88,22 @@ static bool answer(void *server, zg_msg *request)
 static void *worker(void *arg)
 {
     void *server = zg_socket(ctx, ZMQ_DEALER);
-    zg_msg request = { 0 };
+    bool running = true;
+    zg_msg msg = { 0 };
 
     zg_connect(server, "inproc://backend");
-    while (zg_recv(&request, server, 0) && answer(server, &request))
-        continue;
-    zg_clear(&request);
+    while (running && zg_recv(&msg, server, 0))
+        if (msg.count < 2)
+            zg_drop(&msg, "a client");
+        else
+            running = send_replies(server, &msg);
+    zg_clear(&msg);
     zmq_close(server);
     return arg;
 }
 
-static void *serve(void *arg)
+/* Pass requests to the workers, round robin, and replies to the clients. */
+static void *run_server(void *arg)
 {
     zmq_proxy(frontend, backend, NULL);
     return arg;
@@ -110,9 +116,9 @@ int main(int argc, char *argv[])
     size_t size = sizeof endpoint;
 
     zg_args(argc, argv, usage);
-    long ms = zg_number('t'), workers = zg_number('w');
-    long all = workers + zg_number('c');
-    if (all > MAX_THREADS)
+    long run_ms = zg_number('t'), workers = zg_number('w');
+    long both = workers + zg_number('c');
+    if (both > MAX_THREADS)
         zg_usage_error();
     ctx = zg_start();
     if (zg_value['s'] != NULL)
@@ -121,16 +127,17 @@ int main(int argc, char *argv[])
     backend = zg_socket(ctx, ZMQ_DEALER);
     void *timer = zg_socket(ctx, ZMQ_PAIR);
     zmq_pollitem_t item = { timer, 0, ZMQ_POLLERR, 0 };
+    zg_set(frontend, ZMQ_ROUTER_HANDOVER, 1); /* accept restarted peers */
     zg_must(zmq_bind(backend, "inproc://backend"));
     zg_bind(frontend, "server", zg_value[0]);
     zg_must(zmq_getsockopt(frontend, ZMQ_LAST_ENDPOINT, endpoint, &size));
-    threads[all] = zg_thread(serve, NULL);
-    for (int i = 0; i < all; i++)
+    threads[both] = zg_thread(run_server, NULL);
+    for (int i = 0; i < both; i++)
         threads[i] =
             i < workers ? zg_thread(worker, NULL) : zg_thread(client, endpoint);
-    zg_poll(&item, 1, ms > 0 ? zg_now() + ms : ZG_FOREVER);
+    zg_poll(&item, 1, run_ms > 0 ? zg_now() + run_ms : ZG_FOREVER);
     zmq_ctx_shutdown(ctx);
-    for (int i = 0; i <= all; i++)
+    for (int i = 0; i <= both; i++)
         pthread_join(threads[i], NULL);
     zmq_close(frontend);
     zmq_close(backend);

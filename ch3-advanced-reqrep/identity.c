@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: 0BSD */
-/* identity.c - what a ROUTER socket calls its peers.
+/* identity.c - the routing ids by which a ROUTER socket knows its peers.
  *
- *     REQ, no name ------+
- *                        +--> ROUTER, which shows every frame
- *     REQ, named PEER2 --+
+ *     REQ without an id --+
+ *                         +--> ROUTER, which prints every frame
+ *     REQ, id PEER2 ------+
  *
- * A ROUTER puts in front of each message the id of the connection it came by:
- * the name that the peer has set before it connected, or else five bytes that
- * the ROUTER made up. Send a message with that id in front, and it goes there.
- * To an id that nobody has, it would vanish: ZMQ_ROUTER_MANDATORY turns that
- * into an error.
+ * A ROUTER puts the routing id of the sender in front of each message that it
+ * receives. A peer may set its id before it connects; for other peers the
+ * ROUTER makes up five bytes. To send to a peer, the program puts the peer's id
+ * in front of the message. The ROUTER drops a message to an unknown id without
+ * an error, unless ZMQ_ROUTER_MANDATORY is set.
  *
  * Build: cc -Icommon ch3-advanced-reqrep/identity.c -o identity -lzmq -lpthread
  *
@@ -18,11 +18,11 @@
  *     ----------------------------------------
  *     [005] 00...
  *     [000]
- *     [029] My name is made by the ROUTER
+ *     [022] The ROUTER chose my id
  *     ----------------------------------------
  *     [005] PEER2
  *     [000]
- *     [020] My name is of my own
+ *     [013] I chose my id
  *     PEER2 received: I see you
  *     PEER3: Host unreachable
  *
@@ -32,11 +32,12 @@
 
 #include <ctype.h>
 
-static const char usage[] = "identity\n"
-                            "Shows the ids by which a ROUTER knows its peers.\n"
-                            "Peers: none, it plays them all\n";
+static const char usage[] =
+    "identity\n"
+    "Prints the routing ids by which a ROUTER knows its peers.\n"
+    "Peers: none needed\n";
 
-/* Each frame with its size: as text, or in hex if it is none. */
+/* Print each frame with its size: as text, or in hex if it is not printable. */
 static void dump(zg_msg *msg)
 {
     puts("----------------------------------------");
@@ -53,44 +54,48 @@ static void dump(zg_msg *msg)
     }
 }
 
+/* Send a message from the peer to the ROUTER, and print all its frames. */
+static void introduce(void *peer, void *router, const char *text, zg_msg *msg)
+{
+    zg_connect(peer, "inproc://example");
+    zmq_send(peer, text, strlen(text), 0);
+    if (zg_recv(msg, router, 0))
+        dump(msg);
+}
+
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     void *ctx = zg_start();
-    void *sink = zg_socket(ctx, ZMQ_ROUTER);
+    void *router = zg_socket(ctx, ZMQ_ROUTER);
     void *anonymous = zg_socket(ctx, ZMQ_REQ);
     void *named = zg_socket(ctx, ZMQ_REQ);
     zg_msg msg = { 0 };
     char text[64];
 
-    zg_set(sink, ZMQ_ROUTER_MANDATORY, 1);
-    zg_must(zmq_bind(sink, "inproc://example"));
-
-    zg_connect(anonymous, "inproc://example");
-    zmq_send(anonymous, "My name is made by the ROUTER", 29, 0);
-    zg_recv(&msg, sink, 0);
-    dump(&msg);
-
+    zg_set(router, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable peers */
+    zg_set(router, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted peers */
+    zg_must(zmq_bind(router, "inproc://example"));
+    introduce(anonymous, router, "The ROUTER chose my id", &msg);
     zg_must(zmq_setsockopt(named, ZMQ_ROUTING_ID, "PEER2", 5));
-    zg_connect(named, "inproc://example");
-    zmq_send(named, "My name is of my own", 20, 0);
-    zg_recv(&msg, sink, 0);
-    dump(&msg);
+    introduce(named, router, "I chose my id", &msg);
 
-    /* Keep [PEER2][], put an answer behind it, and back it goes. */
-    zmq_msg_close(&msg.frame[--msg.count]);
-    zg_insert(&msg, msg.count, "I see you", 9);
-    zg_send(&msg, sink, 0);
+    /* The frames are [PEER2][][text]: replace the text to reply to PEER2. */
+    if (msg.count == 3) {
+        zg_cut(&msg, 2);
+        zg_insert(&msg, 2, "I see you", 9);
+        zg_send(&msg, router, 0);
+    }
     if (zg_recv(&msg, named, 0))
         printf("PEER2 received: %s\n",
                zg_text(&msg.frame[0], text, sizeof text));
-    if (zmq_send(sink, "PEER3", 5, ZMQ_SNDMORE) == -1)
+    if (zmq_send(router, "PEER3", 5, ZMQ_SNDMORE) == -1)
         printf("PEER3: %s\n", zmq_strerror(errno));
 
     zg_clear(&msg);
     zmq_close(anonymous);
     zmq_close(named);
-    zmq_close(sink);
+    zmq_close(router);
     zg_stop(ctx);
     return EXIT_SUCCESS;
 }

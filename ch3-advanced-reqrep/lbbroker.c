@@ -6,9 +6,10 @@
  *     REQ client --+  frontend.ipc       backend.ipc    +--> REQ worker
  *
  * A worker registers with READY. From then on each of its replies also means
- * that it is idle again. The broker queues idle workers and gives the next
- * request to the one that has been idle longest. While no worker is idle it
- * does not read the frontend, so requests wait in the sockets of the clients.
+ * that it is idle again. The broker queues idle workers; the worker that has
+ * been idle longest receives the next request. While no worker is idle, the
+ * broker does not read the frontend, so requests wait in the sockets of the
+ * clients.
  *
  * A request is lost if its worker dies while working on it: see ppqueue.c and
  * mdbroker.c. Requests also wait without bound while there is no worker at all,

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: 0BSD */
-/* peering3.c - clusters that help each other out when their workers are busy.
+/* peering3.c - broker that gives requests to other brokers when it has no idle
+ * worker.
  *
  *     REQ clients ---> ROUTER localfe         cloudfe ROUTER <--- other brokers
  *                          peering3 SELF (this)
  *     REQ workers ---> ROUTER localbe         cloudbe ROUTER ---> other brokers
  *
- *     PUSH clients --> PULL monitor   state: PUB ---> and <--- SUB, as peering1
+ *     PUSH clients --> PULL monitor   PUB statebe, SUB statefe: see peering1.c
  *
- * A request is for a worker of this cluster. Only when none is free does it go
- * to the peer that has most of them: each tells how many, on change and once a
- * second. What was told is spent with each request that is sent, and is worth
- * nothing when it is three seconds old: then the peer is dead, frozen, or cut
- * off. A request that was lost with it is reported by its client, who goes on.
+ * A client's request goes to an idle worker of the same cluster or, if all are
+ * busy, to the peer with most idle workers. Each broker publishes the number of
+ * its idle workers when that number changes, and once per interval. With each
+ * request to a peer a broker decrements its copy of the peer's number. A number
+ * expires after three intervals, because the peer is dead, frozen or cut off
+ * then: a broker sends requests only to peers that are known to be alive.
+ *
+ * A request is lost with the worker or the broker that has it. Its client
+ * reports the loss and continues; mdbroker.c shows how to recover requests.
  *
  * Build: cc -Icommon ch3-advanced-reqrep/peering3.c -o peering3 -lzmq -lpthread
  *
@@ -22,69 +27,104 @@
  *
  * Guide: chapter 3, "Putting it All Together".
  */
-#include "zg.h"
-
 #include "peering.h"
 
 static const char usage[] =
     "peering3 [-c N] [-w N] [-t MS] [-i MS] [-s SEED] SELF [PEER...]\n"
-    "A broker that sends to its peers what its own workers cannot do.\n"
+    "Gives requests to its own workers or, if all are busy, to another "
+    "broker.\n"
     "  -c N     clients (10)\n"
     "  -w N     workers (5)\n"
-    "  -t MS    how long a client waits for a reply (10000)\n"
-    "  -i MS    interval of the state messages (1000)\n"
-    "  -s SEED  for the load\n"
+    "  -t MS    timeout of a client's request (10000)\n"
+    "  -i MS    interval between state messages (1000)\n"
+    "  -s SEED  of the simulated load\n"
     "  SELF     name of this cluster\n"
-    "  PEER...  names of the others\n"
+    "  PEER...  names of the other clusters\n"
     "Peers: peering3 PEER SELF\n";
 
-enum { MAX_PEERS = 100, LIVENESS = 3 };
-
-/* What a peer said last: how many workers it has free, and until when that
- * is to be believed. */
-struct peer {
-    long workers;
-    int64_t expiry;
+enum {
+    MAX_PEERS = 100,
+    MAX_THREADS = 400,
+    LIVENESS = 3,                 /* intervals until a peer's state expires */
+    BATCH = 100,                  /* messages from one socket in a row */
+    MAX_FRAMES = ZG_MAX_RECV - 3, /* in a client's request: three are added */
 };
 
-static struct broker broker;
-static long patience, interval;
-static struct peer peers[MAX_PEERS]; /* in the order of broker.peers */
+struct peer {
+    const char *name;
+    long capacity;  /* idle workers it had, less the requests we have sent */
+    int64_t expiry; /* of the capacity */
+};
 
-/* Bursts of up to 14 requests, and up to 4 s of peace. What there is to say
- * goes to the monitor. */
+static void *ctx, *localfe, *localbe, *cloudfe, *cloudbe;
+static void *statebe, *statefe, *monitor;
+static struct peer peers[MAX_PEERS];
+static int peer_count;
+static long timeout;
+static int64_t interval;
+
+/* The next request of clients and that of peers, by origin: [client][][body...]
+ * and [peer][client][][body...]. The count of a missing request is 0. */
+static zg_msg request[3];
+
+static void report(void *sock, const char *format, const char *task)
+{
+    char line[64];
+    int size = snprintf(line, sizeof line, format, task);
+
+    zmq_send(sock, line, (size_t) size, 0);
+}
+
+/* Return 1 if the reply came, 0 on timeout, -1 on shutdown. */
+static int finish_task(void *sock, void *reports)
+{
+    zmq_pollitem_t item = { sock, 0, ZMQ_POLLIN, 0 };
+    zg_msg msg = { 0 };
+    char task[8];
+
+    sprintf(task, "%04lX", random() & 0xffff);
+    zmq_send(sock, task, strlen(task), 0);
+    int ready = zg_poll(&item, 1, zg_now() + timeout);
+    if (ready == 1 && zg_recv(&msg, sock, 0))
+        report(reports, zg_is(&msg, 0, task) ? "%s" : "E: wrong reply to %s",
+               task);
+    else if (ready == 0)
+        report(reports, "E: lost task %s", task);
+    zg_clear(&msg);
+    return ready;
+}
+
+/* Send bursts of up to 14 tasks, up to 4 s apart. After a timeout, open a new
+ * socket, so that a late reply cannot be mistaken for the next one. */
 static void *client(void *arg)
 {
-    void *sock = client_socket(&broker);
-    void *monitor = zg_socket(broker.ctx, ZMQ_PUSH);
-    zg_msg msg = { 0 };
-    char task[8], line[80];
-    int replied = 0;
+    void *reports = zg_socket(ctx, ZMQ_PUSH);
+    int ready;
 
-    connect_to(monitor, (char *[]){ (char *) broker.name, NULL }, "monitor");
-    while (replied != -1 && zg_sleep(sock, random() % 5 * 1000))
-        for (long burst = random() % 15; replied != -1 && burst > 0; burst--) {
-            sprintf(task, "%04lX", random() & 0xffff);
-            replied = ask(&broker, &sock, task, patience, &msg);
-            snprintf(line, sizeof line, "%s",
-                     replied == 0           ? "E: lost task "
-                     : zg_is(&msg, 0, task) ? ""
-                                            : "E: wrong reply to task ");
-            strcat(line, task);
-            zmq_send(monitor, line, strlen(line), 0);
-        }
-    zg_clear(&msg);
-    zmq_close(monitor);
-    zmq_close(sock);
+    connect_part(reports, zg_value[0], "monitor");
+    do {
+        void *sock = zg_socket(ctx, ZMQ_REQ);
+        zg_set(sock, ZMQ_LINGER, 0);
+        connect_part(sock, zg_value[0], "localfe");
+        do {
+            ready = zg_sleep(sock, random() % 5 * 1000) ? 1 : -1;
+            for (long burst = random() % 15; burst > 0 && ready == 1; burst--)
+                ready = finish_task(sock, reports);
+        } while (ready == 1);
+        zmq_close(sock);
+    } while (ready == 0);
+    zmq_close(reports);
     return arg;
 }
 
-/* A task takes no time or a second; its reply is the same frames. */
+/* Work for 0 or 1 s and return the same frames as the reply. */
 static void *worker(void *arg)
 {
-    void *sock = worker_socket(&broker);
+    void *sock = zg_socket(ctx, ZMQ_REQ);
     zg_msg msg = { 0 };
 
+    connect_part(sock, zg_value[0], "localbe");
+    zmq_send(sock, "\001", 1, 0); /* READY */
     while (zg_recv(&msg, sock, 0) && zg_sleep(sock, random() % 2 * 1000))
         zg_send(&msg, sock, 0);
     zg_clear(&msg);
@@ -92,126 +132,237 @@ static void *worker(void *arg)
     return arg;
 }
 
-/* [peer][free workers] */
+static void send_reply(zg_msg *msg, void *sock)
+{
+    if (!zg_send(msg, sock, ZMQ_DONTWAIT) && errno != ETERM)
+        fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
+}
+
+/* [worker][][01] registers a worker. Afterwards it sends [worker][] and then
+ * [client][][reply...] or [peer][client][][reply...]. */
+static void from_worker(zg_msg *msg)
+{
+    enum origin origin = set_idle(&msg->frame[0]);
+
+    if (origin != NONE && zg_is(msg, 1, "") && zg_delimiter(msg, 3) > 0) {
+        zg_pop(msg, 2);
+        send_reply(msg, origin == PEER ? cloudfe : localfe);
+    } else if (origin != NONE || msg->count != 3 || !zg_is(msg, 2, "\001")) {
+        zg_drop(msg, "a worker");
+    }
+}
+
+/* [peer][client][][reply...] */
 static void from_peer(zg_msg *msg)
 {
-    long workers = free_workers(msg);
+    if (zg_delimiter(msg, 2) > 0) {
+        zg_pop(msg, 1);
+        send_reply(msg, localfe);
+    } else {
+        zg_drop(msg, "a peer");
+    }
+}
 
-    for (int i = 0; workers >= 0 && broker.peers[i] != NULL; i++)
-        if (zg_is(msg, 0, broker.peers[i])) {
-            peers[i].workers = workers;
+/* [peer][idle workers] */
+static void from_state(zg_msg *msg)
+{
+    long workers = parse_state(msg);
+
+    for (int i = 0; i < peer_count && workers >= 0; i++)
+        if (zg_is(msg, 0, peers[i].name)) {
+            peers[i].capacity = workers;
             peers[i].expiry = zg_now() + LIVENESS * interval;
             return;
         }
-    zg_drop(msg, "a stranger");
+    zg_drop(msg, "a peer");
 }
 
-/* The living peer with most workers free, or -1. */
-static int best_peer(void)
+static void print_report(zg_msg *msg)
 {
-    int best = -1;
+    char text[64];
 
-    for (int i = 0; broker.peers[i] != NULL; i++)
-        if (peers[i].workers > 0 && peers[i].expiry > zg_now()
-            && (best == -1 || peers[i].workers > peers[best].workers))
-            best = i;
+    if (msg->count == 1)
+        printf("%s: %s\n", zg_value[0],
+               zg_text(&msg->frame[0], text, sizeof text));
+    else
+        zg_drop(msg, "a client");
+}
+
+/* True if there is a request of this origin; if necessary, read it. Brokers in
+ * other languages add an empty frame behind [peer]; the worker returns it with
+ * the envelope. */
+static bool has_request(enum origin origin)
+{
+    zg_msg *msg = &request[origin];
+    bool from_peer = origin == PEER;
+
+    if (msg->count > 0)
+        return true;
+    if (!zg_recv(msg, from_peer ? cloudfe : localfe, ZMQ_DONTWAIT))
+        return false;
+    if (zg_delimiter(msg, 1) == 0 || msg->count > MAX_FRAMES + from_peer)
+        zg_drop(msg, from_peer ? "a peer" : "a client");
+    return msg->count > 0;
+}
+
+/* Send [worker][] and the request to the first reachable idle worker. */
+static void send_to_worker(enum origin origin)
+{
+    struct worker *worker;
+    zg_msg *msg = &request[origin];
+
+    while (msg->count > 0 && (worker = TAILQ_FIRST(&idle)) != NULL) {
+        zg_insert(msg, 0, "", 0);
+        zg_insert(msg, 0, zmq_msg_data(&worker->id), zmq_msg_size(&worker->id));
+        if (zg_send(msg, localbe, ZMQ_DONTWAIT)) {
+            set_busy(worker, origin);
+        } else {
+            zg_pop(msg, 2);
+            remove_worker(worker);
+        }
+    }
+}
+
+/* Send [peer][client][][body...]. */
+static void send_to_peer(struct peer *peer)
+{
+    zg_msg *msg = &request[CLIENT];
+
+    zg_insert(msg, 0, peer->name, strlen(peer->name));
+    if (zg_send(msg, cloudbe, ZMQ_DONTWAIT)) {
+        peer->capacity--;
+    } else {
+        zg_pop(msg, 1);
+        peer->capacity = 0;
+    }
+}
+
+/* Return the peer with most idle workers by an unexpired state, or NULL. */
+static struct peer *best_peer(void)
+{
+    struct peer *best = NULL;
+
+    for (struct peer *peer = peers; peer < peers + peer_count; peer++)
+        if (peer->capacity > 0 && peer->expiry > zg_now()
+            && (best == NULL || peer->capacity > best->capacity))
+            best = peer;
     return best;
 }
 
-/* To a worker here, or else to a peer. Requests of peers stay here. */
-static bool place(void)
+/* Give idle workers requests, alternately of clients and of peers. While no
+ * worker is idle, give requests of clients to peers. */
+static void route_requests(void)
 {
-    int peer;
+    static enum origin turn = CLIENT;
+    struct peer *peer;
+    int misses = 0;
 
-    if (to_worker(&broker))
-        return true;
-    while (zg_is(&broker.request, 1, "") && (peer = best_peer()) != -1) {
-        if (to_peer(&broker, broker.peers[peer])) {
-            peers[peer].workers--;
-            return true;
-        }
-        peers[peer].workers = 0; /* not there, or full: ask it no more */
+    for (int n = 0; n < BATCH && idle_count > 0 && misses < 2; n++) {
+        turn = turn == CLIENT ? PEER : CLIENT;
+        misses = has_request(turn) ? 0 : misses + 1;
+        send_to_worker(turn);
     }
-    return false;
-}
-
-/* Place requests for as long as there is somebody to do them. */
-static void place_requests(void)
-{
-    bool found = true;
-
-    while (found) {
-        if (broker.request.count == 0)
-            found = broker.free > 0     ? read_in_turn(&broker)
-                    : best_peer() != -1 ? read_request(&broker, false)
-                                        : false;
-        found = found && place();
+    for (int n = 0; n < BATCH && idle_count == 0; n++) {
+        if ((peer = best_peer()) == NULL || !has_request(CLIENT))
+            break;
+        send_to_peer(peer);
     }
 }
 
-static void run(void *statebe, void *statefe, void *monitor)
+/* Poll a frontend only if its next request could be routed. */
+static int wait_for_messages(int64_t deadline)
 {
-    zmq_pollitem_t items[] = {
-        { broker.localbe, 0, ZMQ_POLLIN, 0 },
-        { broker.cloudbe, 0, ZMQ_POLLIN, 0 },
-        { statefe, 0, ZMQ_POLLIN, 0 },
-        { monitor, 0, ZMQ_POLLIN, 0 },
-        { broker.localfe, 0, ZMQ_POLLIN, 0 },
-        { broker.cloudfe, 0, ZMQ_POLLIN, 0 },
-    };
+    bool can_route = idle_count > 0 || best_peer() != NULL;
+    zmq_pollitem_t items[] = { { localbe, 0, ZMQ_POLLIN, 0 },
+                               { cloudbe, 0, ZMQ_POLLIN, 0 },
+                               { statefe, 0, ZMQ_POLLIN, 0 },
+                               { monitor, 0, ZMQ_POLLIN, 0 },
+                               { localfe, 0, can_route ? ZMQ_POLLIN : 0, 0 },
+                               { cloudfe, 0, idle_count ? ZMQ_POLLIN : 0, 0 } };
+
+    return zg_poll(items, 6, deadline);
+}
+
+static void run(void)
+{
     int64_t publish_at = zg_now();
-    int published = -1, n = 4;
-    char text[64];
+    int published = -1;
     zg_msg msg = { 0 };
 
-    while (zg_poll(items, n, publish_at) != -1) {
-        pass_replies(&broker);
-        for (int i = 0; i < BATCH && zg_recv(&msg, statefe, ZMQ_DONTWAIT); i++)
+    while (wait_for_messages(publish_at) != -1) {
+        for (int n = 0; n < BATCH && zg_recv(&msg, localbe, ZMQ_DONTWAIT); n++)
+            from_worker(&msg);
+        for (int n = 0; n < BATCH && zg_recv(&msg, cloudbe, ZMQ_DONTWAIT); n++)
             from_peer(&msg);
-        for (int i = 0; i < BATCH && zg_recv(&msg, monitor, ZMQ_DONTWAIT); i++)
-            if (msg.count > 0)
-                printf("%s: %s\n", broker.name,
-                       zg_text(&msg.frame[0], text, sizeof text));
-        place_requests();
-        if (broker.free != published || zg_now() >= publish_at) {
-            publish(statebe, broker.name, published = broker.free);
+        for (int n = 0; n < BATCH && zg_recv(&msg, statefe, ZMQ_DONTWAIT); n++)
+            from_state(&msg);
+        for (int n = 0; n < BATCH && zg_recv(&msg, monitor, ZMQ_DONTWAIT); n++)
+            print_report(&msg);
+        route_requests();
+        if (idle_count != published || zg_now() >= publish_at) {
+            publish_state(statebe, zg_value[0], published = idle_count);
             publish_at = zg_now() + interval;
         }
-        /* Read clients while there is help, peers while there is a worker. */
-        n = broker.free > 0 ? 6 : best_peer() != -1 ? 5 : 4;
     }
     zg_clear(&msg);
+}
+
+static void open_sockets(void)
+{
+    localfe = router_socket(ctx);
+    localbe = router_socket(ctx);
+    bind_part(localfe, zg_value[0], "localfe");
+    bind_part(localbe, zg_value[0], "localbe");
+    cloudfe = cloud_socket(ctx, zg_value[0]);
+    cloudbe = cloud_socket(ctx, zg_value[0]);
+    bind_part(cloudfe, zg_value[0], "cloud");
+    statebe = zg_socket(ctx, ZMQ_PUB);
+    statefe = zg_socket(ctx, ZMQ_SUB);
+    monitor = zg_socket(ctx, ZMQ_PULL);
+    bind_part(statebe, zg_value[0], "state");
+    zg_must(zmq_setsockopt(statefe, ZMQ_SUBSCRIBE, "", 0));
+    for (int i = 0; i < peer_count; i++) {
+        connect_part(cloudbe, peers[i].name, "cloud");
+        connect_part(statefe, peers[i].name, "state");
+    }
+    bind_part(monitor, zg_value[0], "monitor");
+}
+
+static void close_sockets(void)
+{
+    void *sockets[] = { localfe, localbe, cloudfe, cloudbe,
+                        statebe, statefe, monitor };
+
+    for (size_t i = 0; i < sizeof sockets / sizeof sockets[0]; i++)
+        zmq_close(sockets[i]);
 }
 
 int main(int argc, char *argv[])
 {
     char **names = zg_args(argc, argv, usage);
-    long clients = zg_number('c'), all = clients + zg_number('w');
     pthread_t threads[MAX_THREADS];
+    long clients = zg_number('c'), both = clients + zg_number('w');
 
-    patience = zg_number('t');
+    timeout = zg_number('t');
     interval = zg_number('i');
-    if (all > MAX_THREADS || argc > MAX_PEERS)
+    if (both > MAX_THREADS || timeout == 0 || interval == 0 || names[0] == NULL
+        || argc > MAX_PEERS)
         zg_usage_error();
-    open_broker(&broker, names);
+    for (; names[peer_count + 1] != NULL; peer_count++)
+        peers[peer_count].name = names[peer_count + 1];
+    ctx = zg_start();
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));
-    void *statebe = zg_socket(broker.ctx, ZMQ_PUB);
-    void *statefe = zg_socket(broker.ctx, ZMQ_SUB);
-    void *monitor = zg_socket(broker.ctx, ZMQ_PULL);
-    bind_to(statebe, broker.name, "state");
-    zg_must(zmq_setsockopt(statefe, ZMQ_SUBSCRIBE, "", 0));
-    connect_to(statefe, broker.peers, "state");
-    bind_to(monitor, broker.name, "monitor");
-    for (int i = 0; i < all; i++)
+    open_sockets();
+    for (int i = 0; i < both; i++)
         threads[i] = zg_thread(i < clients ? client : worker, NULL);
-    run(statebe, statefe, monitor);
-    for (int i = 0; i < all; i++)
+    run();
+    for (int i = 0; i < both; i++)
         pthread_join(threads[i], NULL);
-    zmq_close(statebe);
-    zmq_close(statefe);
-    zmq_close(monitor);
-    close_broker(&broker);
-    zg_stop(broker.ctx);
+    remove_all_workers();
+    zg_clear(&request[CLIENT]);
+    zg_clear(&request[PEER]);
+    close_sockets();
+    zg_stop(ctx);
     return EXIT_SUCCESS;
 }

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: 0BSD */
-/* rtdealer.c - a ROUTER hands out work to DEALER workers, one task at a time.
+/* rtdealer.c - manager that gives tasks to DEALER workers, to each when it is
+ * idle.
  *
  *                                +--> DEALER worker
- *     ROUTER rtdealer (this) ----+--> DEALER worker      the frames are those
- *                        5671    +--> DEALER worker      of rtreq.c
+ *     ROUTER rtdealer (this) ----+--> DEALER worker
+ *                        5671    +--> DEALER worker
  *
- * A DEALER adds nothing and waits for nothing: what a REQ socket did for the
- * worker, the empty frame and the strict turn of asking and hearing, it now
- * does itself. The manager cannot tell the difference, so that workers of both
- * kinds may come; and a worker could now hear something while it works.
+ * The frames are those of rtreq.c, so both kinds of workers can connect to
+ * either manager. A DEALER worker has to do what a REQ socket does by itself:
+ *     empty frame   the worker sends and removes it itself
+ *     lock-step     a DEALER may send or receive at any time; this worker still
+ *                   waits for a task after each message
+ * A DEALER worker could therefore receive messages while it works: ppworker.c
+ * does. The programs differ only in ask_for_task(), and in the socket type.
+ *
+ * A task that a worker never finishes is lost: see ppqueue.c.
  *
  * Build: cc -Icommon ch3-advanced-reqrep/rtdealer.c -o rtdealer -lzmq -lpthread
  *
@@ -26,91 +32,98 @@
 
 static const char usage[] =
     "rtdealer [-t MS] [-w N] [-s SEED] [ENDPOINT]\n"
-    "A ROUTER gives work to DEALER workers, to each when it is free.\n"
-    "  -t MS     how long there is work (5000)\n"
-    "  -w N      workers of its own, 0: until stopped (10)\n"
-    "  -s SEED   for the length of the tasks\n"
+    "Gives tasks to DEALER workers, to each when it is idle.\n"
+    "  -t MS     time during which there are tasks (5000)\n"
+    "  -w N      workers to run, 0: serve others until stopped (10)\n"
+    "  -s SEED   of the length of the tasks\n"
     "  ENDPOINT  bind (tcp://127.0.0.1:5671)\n"
-    "Peers: none, it plays them all\n";
+    "Peers: none needed\n";
 
-enum { MAX_WORKERS = 500 };
+enum { MAX_WORKERS = 500, WORKER_TYPE = ZMQ_DEALER };
 
-static void *ctx;
+static void *ctx, *router;
 static long run_ms;
 
-/* Say [][Hi Boss], as a REQ socket would; the answer is [][order]. */
-static bool ask_for_work(void *manager, zg_msg *order)
+/* Send [][Hi Boss] and receive [][task]; remove the empty frame. False on
+ * shutdown. */
+static bool ask_for_task(void *manager, zg_msg *task)
 {
-    return zmq_send(manager, "", 0, ZMQ_SNDMORE) != -1
-           && zmq_send(manager, "Hi Boss", 7, 0) != -1
-           && zg_recv(order, manager, 0);
+    if (zmq_send(manager, "", 0, ZMQ_SNDMORE) == -1
+        || zmq_send(manager, "Hi Boss", 7, 0) == -1
+        || !zg_recv(task, manager, 0))
+        return false;
+    if (zg_is(task, 0, ""))
+        zg_pop(task, 1);
+    return true;
 }
 
-/* Ask for work and do it, until fired or until the program stops. */
+/* Ask for tasks until fired. Each one takes up to half a second. */
 static void *worker(void *arg)
 {
-    void *manager = zg_socket(ctx, ZMQ_DEALER);
-    zg_msg order = { 0 };
-    int tasks = 0;
+    void *manager = zg_socket(ctx, WORKER_TYPE);
+    zg_msg task = { 0 };
+    int completed = 0;
 
-    (void) arg;
-    zg_connect(manager, "inproc://office");
-    while (ask_for_work(manager, &order) && !zg_is(&order, 1, "Fired!")
+    zg_connect(manager, "inproc://manager");
+    while (ask_for_task(manager, &task) && !zg_is(&task, 0, "Fired!")
            && zg_sleep(manager, random() % 500 + 1))
-        tasks++;
-    printf("Completed: %d tasks\n", tasks);
-    zg_clear(&order);
+        completed++;
+    printf("Completed: %d tasks\n", completed);
+    zg_clear(&task);
     zmq_close(manager);
-    return NULL;
+    return arg;
 }
 
-/* Answer whoever reports: work while there is time, then the sack. */
-static void *manage(void *router)
+/* Answer [worker][][Hi Boss] with [worker][][task]. */
+static void *manage(void *arg)
 {
     int64_t end = zg_now() + run_ms;
     zg_msg msg = { 0 };
     int tasks = 0;
 
     while (zg_recv(&msg, router, 0)) {
-        /* [worker][][Hi Boss] */
-        if (msg.count != 3 || !zg_is(&msg, 1, "")
-            || !zg_is(&msg, 2, "Hi Boss")) {
-            zg_drop(&msg, "a worker");
-            continue;
-        }
         bool work = zg_now() < end;
-        zmq_msg_close(&msg.frame[--msg.count]);
-        zg_insert(&msg, 2, work ? "Work harder" : "Fired!", work ? 11 : 6);
-        tasks += zg_send(&msg, router, ZMQ_DONTWAIT) && work;
+        int delimiter = zg_delimiter(&msg, 1);
+        zg_cut(&msg, delimiter > 0 ? delimiter : 1);
+        zg_insert(&msg, msg.count, "", 0);
+        if (work)
+            zg_insert(&msg, msg.count, "Work harder", 11);
+        else
+            zg_insert(&msg, msg.count, "Fired!", 6);
+        if (zg_send(&msg, router, ZMQ_DONTWAIT))
+            tasks += work;
+        else if (errno != ETERM)
+            fprintf(stderr, "W: task dropped: %s\n", zmq_strerror(errno));
     }
     printf("Handed out: %d tasks\n", tasks);
     zg_clear(&msg);
-    return NULL;
+    return arg;
 }
 
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    long workers = zg_number('w');
-    run_ms = zg_number('t');
-    ctx = zg_start();
-    void *router = zg_socket(ctx, ZMQ_ROUTER);
-    pthread_t manager, worker_thread[MAX_WORKERS];
+    pthread_t manager, workers[MAX_WORKERS];
+    long worker_count = zg_number('w');
 
-    if (workers > MAX_WORKERS)
+    run_ms = zg_number('t');
+    if (worker_count > MAX_WORKERS)
         zg_usage_error();
+    ctx = zg_start();
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));
-    zg_set(router, ZMQ_ROUTER_MANDATORY, 1);
-    zg_must(zmq_bind(router, "inproc://office"));
+    router = zg_socket(ctx, ZMQ_ROUTER);
+    zg_set(router, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable peers */
+    zg_set(router, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted peers */
+    zg_must(zmq_bind(router, "inproc://manager"));
     zg_bind(router, "manager", zg_value[0]);
-    manager = zg_thread(manage, router);
-    for (int i = 0; i < workers; i++)
-        worker_thread[i] = zg_thread(worker, NULL);
-    for (int i = 0; i < workers; i++)
-        pthread_join(worker_thread[i], NULL);
-    if (workers > 0)
-        zmq_ctx_shutdown(ctx); /* that ends the manager */
+    manager = zg_thread(manage, NULL);
+    for (int i = 0; i < worker_count; i++)
+        workers[i] = zg_thread(worker, NULL);
+    for (int i = 0; i < worker_count; i++)
+        pthread_join(workers[i], NULL);
+    if (worker_count > 0)
+        zmq_ctx_shutdown(ctx); /* ends the manager */
     pthread_join(manager, NULL);
     zmq_close(router);
     zg_stop(ctx);

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: 0BSD */
-/* rtreq.c - a ROUTER hands out work to REQ workers, one task at a time.
+/* rtreq.c - manager that gives tasks to REQ workers, to each when it is idle.
  *
- *                             +--> REQ worker       worker: "Hi Boss"
- *     ROUTER rtreq (this) ----+--> REQ worker      manager: "Work harder",
- *                     5671    +--> REQ worker               "Fired!"
+ *                             +--> REQ worker
+ *     ROUTER rtreq (this) ----+--> REQ worker
+ *                     5671    +--> REQ worker
  *
- * A worker that says "Hi Boss" says that it is free; its task is the answer.
- * So nobody is given work while he has some, and the fast get more of it.
+ * A worker sends "Hi Boss", and a task is the reply to that. So a worker never
+ * has more than one task, and a fast worker gets more tasks than a slow one.
+ * The manager answers with the frames that the ROUTER received, up to the empty
+ * one:
+ *     from worker [worker][][Hi Boss]        to worker [worker][][Work harder]
+ * When the time is over it answers "Fired!" instead, and the workers stop.
  *
- * The workers are threads only to make the example easy to start; others may
- * come from outside, by TCP.
+ * Any message means that a worker is idle: workers in other languages send
+ * other words. A task that a worker never finishes is lost: see ppqueue.c.
+ *
+ * rtdealer.c differs only in ask_for_task(), and in the type of its sockets.
  *
  * Build: cc -Icommon ch3-advanced-reqrep/rtreq.c -o rtreq -lzmq -lpthread
  *
@@ -27,84 +33,92 @@
 
 static const char usage[] =
     "rtreq [-t MS] [-w N] [-s SEED] [ENDPOINT]\n"
-    "A ROUTER gives work to REQ workers, to each when it is free.\n"
-    "  -t MS     how long there is work (5000)\n"
-    "  -w N      workers of its own, 0: until stopped (10)\n"
-    "  -s SEED   for the length of the tasks\n"
+    "Gives tasks to REQ workers, to each when it is idle.\n"
+    "  -t MS     time during which there are tasks (5000)\n"
+    "  -w N      workers to run, 0: serve others until stopped (10)\n"
+    "  -s SEED   of the length of the tasks\n"
     "  ENDPOINT  bind (tcp://127.0.0.1:5671)\n"
-    "Peers: none, it plays them all\n";
+    "Peers: none needed\n";
 
-enum { MAX_WORKERS = 500 };
+enum { MAX_WORKERS = 500, WORKER_TYPE = ZMQ_REQ };
 
-static void *ctx;
+static void *ctx, *router;
 static long run_ms;
 
-/* Ask for work and do it, until fired or until the program stops. */
-static void *worker(void *arg)
+/* Send [Hi Boss] and receive [task]. False on shutdown. */
+static bool ask_for_task(void *manager, zg_msg *task)
 {
-    void *manager = zg_socket(ctx, ZMQ_REQ);
-    zg_msg order = { 0 };
-    int tasks = 0;
-
-    (void) arg;
-    zg_connect(manager, "inproc://office");
-    while (zmq_send(manager, "Hi Boss", 7, 0) != -1
-           && zg_recv(&order, manager, 0) && !zg_is(&order, 0, "Fired!")
-           && zg_sleep(manager, random() % 500 + 1))
-        tasks++;
-    printf("Completed: %d tasks\n", tasks);
-    zg_clear(&order);
-    zmq_close(manager);
-    return NULL;
+    return zmq_send(manager, "Hi Boss", 7, 0) != -1
+           && zg_recv(task, manager, 0);
 }
 
-/* Answer whoever reports: work while there is time, then the sack. */
-static void *manage(void *router)
+/* Ask for tasks until fired. Each one takes up to half a second. */
+static void *worker(void *arg)
+{
+    void *manager = zg_socket(ctx, WORKER_TYPE);
+    zg_msg task = { 0 };
+    int completed = 0;
+
+    zg_connect(manager, "inproc://manager");
+    while (ask_for_task(manager, &task) && !zg_is(&task, 0, "Fired!")
+           && zg_sleep(manager, random() % 500 + 1))
+        completed++;
+    printf("Completed: %d tasks\n", completed);
+    zg_clear(&task);
+    zmq_close(manager);
+    return arg;
+}
+
+/* Answer [worker][][Hi Boss] with [worker][][task]. */
+static void *manage(void *arg)
 {
     int64_t end = zg_now() + run_ms;
     zg_msg msg = { 0 };
     int tasks = 0;
 
     while (zg_recv(&msg, router, 0)) {
-        /* [worker][][Hi Boss] */
-        if (msg.count != 3 || !zg_is(&msg, 1, "")
-            || !zg_is(&msg, 2, "Hi Boss")) {
-            zg_drop(&msg, "a worker");
-            continue;
-        }
         bool work = zg_now() < end;
-        zmq_msg_close(&msg.frame[--msg.count]);
-        zg_insert(&msg, 2, work ? "Work harder" : "Fired!", work ? 11 : 6);
-        tasks += zg_send(&msg, router, ZMQ_DONTWAIT) && work;
+        int delimiter = zg_delimiter(&msg, 1);
+        zg_cut(&msg, delimiter > 0 ? delimiter : 1);
+        zg_insert(&msg, msg.count, "", 0);
+        if (work)
+            zg_insert(&msg, msg.count, "Work harder", 11);
+        else
+            zg_insert(&msg, msg.count, "Fired!", 6);
+        if (zg_send(&msg, router, ZMQ_DONTWAIT))
+            tasks += work;
+        else if (errno != ETERM)
+            fprintf(stderr, "W: task dropped: %s\n", zmq_strerror(errno));
     }
     printf("Handed out: %d tasks\n", tasks);
     zg_clear(&msg);
-    return NULL;
+    return arg;
 }
 
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    long workers = zg_number('w');
-    run_ms = zg_number('t');
-    ctx = zg_start();
-    void *router = zg_socket(ctx, ZMQ_ROUTER);
-    pthread_t manager, worker_thread[MAX_WORKERS];
+    pthread_t manager, workers[MAX_WORKERS];
+    long worker_count = zg_number('w');
 
-    if (workers > MAX_WORKERS)
+    run_ms = zg_number('t');
+    if (worker_count > MAX_WORKERS)
         zg_usage_error();
+    ctx = zg_start();
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));
-    zg_set(router, ZMQ_ROUTER_MANDATORY, 1);
-    zg_must(zmq_bind(router, "inproc://office"));
+    router = zg_socket(ctx, ZMQ_ROUTER);
+    zg_set(router, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable peers */
+    zg_set(router, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted peers */
+    zg_must(zmq_bind(router, "inproc://manager"));
     zg_bind(router, "manager", zg_value[0]);
-    manager = zg_thread(manage, router);
-    for (int i = 0; i < workers; i++)
-        worker_thread[i] = zg_thread(worker, NULL);
-    for (int i = 0; i < workers; i++)
-        pthread_join(worker_thread[i], NULL);
-    if (workers > 0)
-        zmq_ctx_shutdown(ctx); /* that ends the manager */
+    manager = zg_thread(manage, NULL);
+    for (int i = 0; i < worker_count; i++)
+        workers[i] = zg_thread(worker, NULL);
+    for (int i = 0; i < worker_count; i++)
+        pthread_join(workers[i], NULL);
+    if (worker_count > 0)
+        zmq_ctx_shutdown(ctx); /* ends the manager */
     pthread_join(manager, NULL);
     zmq_close(router);
     zg_stop(ctx);

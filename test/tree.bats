@@ -93,7 +93,7 @@ copy_tree() {
   # Ctrl-C in the middle: all that it started ends with it.
   # shellcheck disable=SC2016
   start demo perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$root/test/demo" peering1
-  wait_for demo 'workers free' 3
+  wait_for demo 'workers idle' 3
   kill -INT "${pid_of[demo]}"
   ends demo 130
   run ! pgrep -f "peering1 -i 200 DC1 DC2 DC3"
