@@ -274,9 +274,11 @@ publish_dc2() { # WORKERS
 @test "federation: a broker publishes its state when that changes" {
   start DC1 peering3 -c 0 -w 5 -i 60000 DC1 DC2
   start listener zpeer -n 1 -t 20000 SUB ipc://DC1-state.ipc ''
-  until grep -q . listener.log; do
+  request_until_published() {
     zpeer -i DC2 -t 3000 DEALER ipc://DC1-cloud.ipc c1 '' 00FF
-  done
+    grep -q . listener.log
+  }
+  wait_until request_until_published
   wait_for listener '^\[DC1\]\[[1-5]\]$' # one worker is busy, or some are not registered yet
 }
 
@@ -316,6 +318,7 @@ cpu_ticks() {
   start state zpeer -b -r 200 -w 100 -n 0 PUB ipc://DC2-state.ipc DC2 5
   run -0 zpeer -t 9000 REQ ipc://DC1-localfe.ipc second # DC2 serves it
   kill9 state
+  elapse 1                      # its state expires
   start waiting zpeer -t 60000 REQ ipc://DC1-localfe.ipc third
   spent=$(cpu_ticks DC1)
   elapse 1
