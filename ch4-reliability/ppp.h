@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: 0BSD */
-/* ppp.h - Paranoid Pirate Protocol: what ppqueue and ppworker agree on.
+/* ppp.h - Paranoid Pirate Protocol, spoken by ppqueue and ppworker.
  *
- *     worker to queue   READY      [01]  first of all, to be enrolled
- *     both ways         HEARTBEAT  [02]  still here, and no more than that
+ *     worker to queue   READY      [01]  registers the worker; sent first
+ *     both ways         HEARTBEAT  [02]  shows that the sender is alive
  *     queue to worker   REQUEST    [client][][body...]
  *     worker to queue   REPLY      [client][][body...]
  *
- * Each takes the other for dead who was silent for "liveness" intervals.
+ * A peer that sends nothing for `liveness` heartbeat intervals has expired: its
+ * peer closes the connection, or removes it.
  *
  * Specification: https://rfc.zeromq.org/spec/6/
  */
@@ -16,14 +17,10 @@
 #define PPP_READY "\001"
 #define PPP_HEARTBEAT "\002"
 
-/* Is frame i a client's id, with the empty frame and a body behind it? If the
- * client asks through proxies, their addresses stand before the empty frame.
- * The longest message has no room for the id that goes in front of it. */
-static inline bool ppp_has_body(zg_msg *msg, int client)
+/* Return true if the frames from i on are a request or a reply. A request that
+ * came through proxies has their ids before the empty frame. At most 19 frames,
+ * because the queue adds the worker's id. */
+static inline bool ppp_has_body(zg_msg *msg, int i)
 {
-    int i = client + 1;
-
-    while (i < msg->count - 1 && !zg_is(msg, i, ""))
-        i++;
-    return i < msg->count - 1 && msg->count - client < ZG_MAX_RECV;
+    return zg_delimiter(msg, i + 1) > 0 && msg->count - i < ZG_MAX_RECV;
 }

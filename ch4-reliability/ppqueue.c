@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: 0BSD */
-/* ppqueue.c - Paranoid Pirate queue: goes on while one worker lives.
+/* ppqueue.c - Paranoid Pirate queue: a request survives the worker it was given.
  *
  *     REQ lpclients ---> ROUTER ppqueue ROUTER <--- DEALER ppworkers
  *                   5555    (this)        5556
  *
- * READY enrols a worker. What it sends shows that it lives; only its reply can
- * tell that it is free. So it is waiting or busy, and heartbeats go to both and
- * come from both. When a busy one falls silent or its connection ends, the next
- * in line gets its request, which after three such deaths is dropped.
+ * The queue knows every worker, idle or busy, and the request of a busy one. Both
+ * sides send heartbeats. The queue removes a worker that is silent for too long,
+ * or whose connection has closed, and gives its request to the next idle worker.
+ * A request that has cost three workers is dropped: it is probably the cause.
+ *
+ * While all workers are busy the queue reads no requests, so they wait in the
+ * sockets. While there is no worker it reads them and keeps the last 1000:
+ * clients that send again would otherwise fill its memory.
+ *
+ * The queue loses its requests if it dies; the clients send them again. A frozen
+ * worker may complete a request that another one has received too. titanic.c
+ * keeps requests on disk.
  *
  * Build: cc -Icommon ch4-reliability/ppqueue.c -o ppqueue -lzmq -lpthread
  * Try it: see ppworker.c.
@@ -15,183 +23,305 @@
  * Guide: chapter 4, "Robust Reliable Queuing (Paranoid Pirate Pattern)".
  */
 #include "ppp.h"
-#include <search.h>
+
 #include <sys/queue.h>
 
 static const char usage[] =
     "ppqueue [-i MS] [-l N] [FRONTEND [BACKEND]]\n"
-    "Gives requests to ppworkers, and to others when those die.\n"
-    "  -i MS     heartbeat interval (1000)\n"
-    "  -l N      liveness: intervals of silence that mean death (3)\n"
+    "Gives requests to idle workers, and again when a worker dies.\n"
+    "  -i MS     heartbeat interval, at least 1 (1000)\n"
+    "  -l N      silent intervals until a worker is removed, at least 1 (3)\n"
     "  FRONTEND  bind for clients (tcp://127.0.0.1:5555)\n"
     "  BACKEND   bind for workers (tcp://127.0.0.1:5556)\n"
     "Peers: ppworker BACKEND, lpclient FRONTEND\n";
 
-enum { MAX_WORKERS = 1000, SLOTS = 2 * MAX_WORKERS, TRIES = 3 };
-
-/* A worker; or what one leaves that dies while it is busy: its request. */
-struct worker {
-    zmq_msg_t id;             /* first: the tree compares that */
-    int64_t expiry;           /* silent until then, it is dead; 0: no worker */
-    zg_msg request;           /* [client][][body...]; none: it is waiting */
-    int dispatches;           /* of that request to workers that then lived */
-    TAILQ_ENTRY(worker) link; /* in waiting or lost, or in none if busy */
+enum {
+    MAX_WORKERS = 1000,
+    MAX_WAITING = 1000, /* requests, while there is no worker */
+    MAX_TRIES = 3,      /* workers that may die over one request */
+    BATCH = MAX_WORKERS /* messages from workers before clients get a turn */
 };
 
-static struct worker pool[SLOTS]; /* enough for the living and the lost */
-static TAILQ_HEAD(, worker) waiting = TAILQ_HEAD_INITIALIZER(waiting),
-                            lost = TAILQ_HEAD_INITIALIZER(lost);
-static void *frontend, *backend, *tree; /* the tree finds workers by id */
-static int64_t patience, beat_at, check_at;
-static int workers;
+struct request {
+    TAILQ_ENTRY(request) next; /* in orphans or waiting */
+    zg_msg msg;                /* [client][][body...] */
+    int tries;                 /* workers that have received it */
+};
 
-static int by_id(const void *left, const void *right)
+struct worker {
+    TAILQ_ENTRY(worker) next; /* in workers */
+    zmq_msg_t id;
+    int64_t expiry;          /* removed if it is silent until then */
+    struct request *request; /* NULL while the worker is idle */
+};
+
+struct line {
+    TAILQ_HEAD(, request) requests;
+    int count;
+};
+
+/* Idle workers are in the order in which they became idle. */
+static TAILQ_HEAD(, worker) workers = TAILQ_HEAD_INITIALIZER(workers);
+static int worker_count;
+
+/* Requests of removed workers, at most MAX_WORKERS; and requests that arrived
+ * while there was no worker. */
+static struct line orphans = { TAILQ_HEAD_INITIALIZER(orphans.requests), 0 };
+static struct line waiting = { TAILQ_HEAD_INITIALIZER(waiting.requests), 0 };
+
+static void *frontend, *backend;
+static int64_t timeout;
+
+static struct worker *find_worker(zmq_msg_t *id)
 {
-    zmq_msg_t *a = (zmq_msg_t *) left, *b = (zmq_msg_t *) right;
-    int size = (int) zmq_msg_size(a), order = size - (int) zmq_msg_size(b);
+    struct worker *worker;
 
-    return order ? order : memcmp(zmq_msg_data(a), zmq_msg_data(b), size);
+    TAILQ_FOREACH(worker, &workers, next)
+        if (zg_equal(id, &worker->id))
+            break;
+    return worker;
 }
 
-static void enrol(zmq_msg_t *id)
+static struct worker *find_idle(void)
 {
-    struct worker *worker = pool;
+    struct worker *worker;
 
-    while (worker->expiry != 0 || worker->request.count > 0)
-        worker++;
+    TAILQ_FOREACH(worker, &workers, next)
+        if (worker->request == NULL)
+            break;
+    return worker;
+}
+
+static void add_worker(zmq_msg_t *id)
+{
+    struct worker *worker;
+
+    if (worker_count == MAX_WORKERS) {
+        fprintf(stderr, "W: refused a worker: there are %d\n", MAX_WORKERS);
+        return;
+    }
+    if ((worker = calloc(1, sizeof *worker)) == NULL)
+        zg_die("calloc");
     zmq_msg_init(&worker->id);
     zmq_msg_copy(&worker->id, id);
-    worker->expiry = zg_now() + patience;
-    tsearch(worker, &tree, by_id);
-    TAILQ_INSERT_TAIL(&waiting, worker, link);
-    printf("I: worker ready, %d in all\n", ++workers);
+    worker->expiry = zg_now() + timeout;
+    TAILQ_INSERT_TAIL(&workers, worker, next);
+    printf("I: worker registered, %d in all\n", ++worker_count);
 }
 
-/* It is dead, or not what it was. Its request is the next in turn. */
-static void strike_off(struct worker *worker, const char *why)
+static void append(struct line *line, struct request *request)
 {
-    fprintf(stderr, "W: lost a %s worker: %s, %d left\n",
-            worker->request.count > 0 ? "busy" : "waiting", why, --workers);
-    tdelete(worker, &tree, by_id);
-    zmq_msg_close(&worker->id);
-    worker->expiry = 0;
-    if (worker->request.count > 0)
-        TAILQ_INSERT_HEAD(&lost, worker, link);
-    else
-        TAILQ_REMOVE(&waiting, worker, link);
+    TAILQ_INSERT_TAIL(&line->requests, request, next);
+    line->count++;
 }
 
-/* [worker][READY], [worker][HEARTBEAT], or [worker][client][][reply...] */
-static bool from_worker(zg_msg *msg)
+/* Remove the oldest request from a line and return it, or NULL. */
+static struct request *take(struct line *line)
 {
-    if (!zg_recv(msg, backend, ZMQ_DONTWAIT))
-        return false;
-    void *found = msg->count > 0 ? tfind(msg->frame, &tree, by_id) : NULL;
-    struct worker *worker = found != NULL ? *(struct worker **) found : NULL;
-    bool busy = worker != NULL && worker->request.count > 0;
+    struct request *request = TAILQ_FIRST(&line->requests);
 
-    if (worker != NULL)
-        worker->expiry = zg_now() + patience;
-    if (msg->count == 2 && zg_is(msg, 1, PPP_READY)) {
-        if (busy)
-            strike_off(worker, "it began anew");
-        if ((busy || worker == NULL) && workers < MAX_WORKERS)
-            enrol(&msg->frame[0]);
-        else if (worker == NULL)
-            zg_drop(msg, "one worker too many");
-    } else if (busy && ppp_has_body(msg, 1)
-               && by_id(&msg->frame[1], &worker->request.frame[0]) == 0) {
-        zg_clear(&worker->request);
-        TAILQ_INSERT_TAIL(&waiting, worker, link);
-        zg_pop(msg, 1);
-        if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno != ETERM)
-            fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
-    } else if (msg->count != 2 || !zg_is(msg, 1, PPP_HEARTBEAT)) {
-        zg_drop(msg, "a worker");
+    if (request != NULL) {
+        TAILQ_REMOVE(&line->requests, request, next);
+        line->count--;
     }
-    return true;
+    return request;
 }
 
-/* False when the worker cannot be reached: that was its end. */
+static void free_request(struct request *request)
+{
+    zg_clear(&request->msg);
+    free(request);
+}
+
+/* The request of a busy worker is dispatched before all others. */
+static void remove_worker(struct worker *worker, const char *reason)
+{
+    struct request *request = worker->request;
+
+    fprintf(stderr, "W: removed %s worker: %s, %d left\n",
+            request != NULL ? "a busy" : "an idle", reason, --worker_count);
+    if (request != NULL && request->tries == MAX_TRIES) {
+        fprintf(stderr, "W: request dropped, it has cost %d workers\n",
+                MAX_TRIES);
+        free_request(request);
+    } else if (request != NULL) {
+        append(&orphans, request);
+    }
+    TAILQ_REMOVE(&workers, worker, next);
+    zmq_msg_close(&worker->id);
+    free(worker);
+}
+
+/* Send [worker][frames of msg...]. If the worker is unreachable, remove it and
+ * return false. */
 static bool send_to(struct worker *worker, zg_msg *msg)
 {
     zg_insert(msg, 0, zmq_msg_data(&worker->id), zmq_msg_size(&worker->id));
-    if (zg_send(msg, backend, ZMQ_DONTWAIT))
-        return true;
-    if (errno != ETERM)
-        strike_off(worker, zmq_strerror(errno));
+    bool sent = zg_send(msg, backend, ZMQ_DONTWAIT);
+    if (!sent && errno != ETERM)
+        remove_worker(worker, zmq_strerror(errno));
     zg_clear(msg);
-    return false;
+    return sent;
 }
 
-/* The first request to the first worker; false if one of them is missing. */
-static bool dispatch(zg_msg *msg)
+/* Make a busy worker idle, and the last one in the list. */
+static void end_request(struct worker *worker)
 {
-    struct worker *worker = TAILQ_FIRST(&waiting), *dead = TAILQ_FIRST(&lost);
-    zg_msg *request = dead ? &dead->request : msg, *copy = &worker->request;
-
-    if (worker == NULL || (!dead && !zg_recv(msg, frontend, ZMQ_DONTWAIT)))
-        return false;
-    worker->dispatches = dead ? dead->dispatches : 0;
-    if (dead)
-        TAILQ_REMOVE(&lost, dead, link);
-    if (!ppp_has_body(request, 0) || worker->dispatches == TRIES) {
-        zg_drop(request, "a client");
-        zg_clear(request);
-        return true;
-    }
-    for (; copy->count < request->count; copy->count++) {
-        zmq_msg_init(&copy->frame[copy->count]);
-        zmq_msg_copy(&copy->frame[copy->count], &request->frame[copy->count]);
-    }
-    TAILQ_REMOVE(&waiting, worker, link);
-    worker->dispatches += send_to(worker, request);
-    return true;
+    free_request(worker->request);
+    worker->request = NULL;
+    TAILQ_REMOVE(&workers, worker, next);
+    TAILQ_INSERT_TAIL(&workers, worker, next);
 }
 
-/* Strike off the silent, send heartbeats, and see when to do that again. */
-static void keep_alive(int64_t now)
+/* [worker][READY], [worker][HEARTBEAT] or [worker][client][][reply...] */
+static void from_worker(zg_msg *msg)
 {
-    bool beat = now >= beat_at;
-    zg_msg msg = { 0 };
+    struct worker *worker = find_worker(&msg->frame[0]);
+    bool is_busy = worker != NULL && worker->request != NULL;
+    bool is_reply = ppp_has_body(msg, 1);
 
-    check_at = beat_at = beat ? now + zg_number('i') : beat_at;
-    for (struct worker *w = pool; w < pool + SLOTS; w++) {
-        if (w->expiry == 0)
-            continue;
-        if (w->expiry <= now) {
-            strike_off(w, "silent");
-        } else if (beat) {
-            zg_insert(&msg, 0, PPP_HEARTBEAT, 1);
-            send_to(w, &msg);
+    if (worker != NULL)
+        worker->expiry = zg_now() + timeout;
+    if (msg->count == 2 && zg_is(msg, 1, PPP_HEARTBEAT))
+        return;
+    if (msg->count == 2 && zg_is(msg, 1, PPP_READY)) {
+        if (is_busy)
+            remove_worker(worker, "it restarted");
+        if (is_busy || worker == NULL)
+            add_worker(&msg->frame[0]);
+    } else if (is_busy && is_reply
+               && zg_equal(&msg->frame[1], &worker->request->msg.frame[0])) {
+        end_request(worker);
+        zg_pop(msg, 1);
+        if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno != ETERM)
+            fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
+    } else {
+        zg_drop(msg, "a worker");
+        if (is_busy && !is_reply) /* a malformed reply, so no other will come */
+            end_request(worker);
+    }
+}
+
+/* Receive a request from a client: [client][][body...]. Return NULL if there is
+ * none, or a malformed one. */
+static struct request *receive_request(void)
+{
+    struct request *request = calloc(1, sizeof *request);
+
+    if (request == NULL)
+        zg_die("calloc");
+    if (zg_recv(&request->msg, frontend, ZMQ_DONTWAIT)) {
+        if (ppp_has_body(&request->msg, 0))
+            return request;
+        zg_drop(&request->msg, "a client");
+    }
+    free(request);
+    return NULL;
+}
+
+/* Return an orphan first. New and waiting requests take turns after that: the
+ * client of a waiting request may have closed its socket long ago. */
+static struct request *next_request(void)
+{
+    static bool waiting_first;
+    struct request *request = take(&orphans);
+
+    waiting_first = !waiting_first;
+    if (request == NULL && waiting_first)
+        request = take(&waiting);
+    if (request == NULL)
+        request = receive_request();
+    if (request == NULL)
+        request = take(&waiting);
+    return request;
+}
+
+/* Give requests to idle workers. The queue keeps each until its reply. */
+static void dispatch(void)
+{
+    struct worker *worker;
+    struct request *request;
+
+    while ((worker = find_idle()) && (request = next_request())) {
+        zg_msg copy = { 0 };
+        zg_append(&copy, request->msg.frame, request->msg.count);
+        worker->request = request;
+        if (send_to(worker, &copy))
+            request->tries++;
+    }
+}
+
+/* Without a worker: read requests, and drop the oldest beyond MAX_WAITING. */
+static void hold_requests(void)
+{
+    struct request *request;
+
+    for (int n = 0; n < BATCH && worker_count == 0; n++) {
+        if ((request = receive_request()) == NULL)
+            break;
+        append(&waiting, request);
+        if (waiting.count > MAX_WAITING) {
+            fprintf(stderr, "W: dropped the oldest of %d waiting requests\n",
+                    MAX_WAITING);
+            free_request(take(&waiting));
         }
-        if (w->expiry < check_at)
-            check_at = w->expiry; /* at once, if it has left a request */
     }
+}
+
+/* Remove workers that have expired, and send a heartbeat to the others. */
+static void heartbeat(void)
+{
+    struct worker *worker, *next;
+
+    for (worker = TAILQ_FIRST(&workers); worker != NULL; worker = next) {
+        zg_msg msg = { 0 };
+        next = TAILQ_NEXT(worker, next);
+        if (zg_now() >= worker->expiry) {
+            remove_worker(worker, "silent");
+        } else {
+            zg_insert(&msg, 0, PPP_HEARTBEAT, 1);
+            send_to(worker, &msg);
+        }
+    }
+}
+
+static void *router(const char *name, void *ctx, const char *endpoint)
+{
+    void *sock = zg_socket(ctx, ZMQ_ROUTER);
+
+    zg_set(sock, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable peers */
+    zg_set(sock, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted peers */
+    zg_bind(sock, name, endpoint);
+    return sock;
 }
 
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    if ((patience = (int64_t) zg_number('i') * zg_number('l')) == 0)
+    int64_t interval = zg_number('i');
+    timeout = interval * zg_number('l');
+    if (timeout == 0)
         zg_usage_error();
     void *ctx = zg_start();
-    frontend = zg_socket(ctx, ZMQ_ROUTER);
-    backend = zg_socket(ctx, ZMQ_ROUTER);
-    zg_set(frontend, ZMQ_ROUTER_MANDATORY, 1);
-    zg_set(backend, ZMQ_ROUTER_MANDATORY, 1);
-    zg_bind(frontend, "frontend", zg_value[0]);
-    zg_bind(backend, "backend", zg_value[1]);
+    frontend = router("frontend", ctx, zg_value[0]);
+    backend = router("backend", ctx, zg_value[1]);
     zmq_pollitem_t items[] = { { backend, 0, ZMQ_POLLIN, 0 },
                                { frontend, 0, ZMQ_POLLIN, 0 } };
+    int64_t heartbeat_at = zg_now() + interval;
     zg_msg msg = { 0 };
+    bool reads = true; /* requests; false while all workers are busy */
 
-    do {
-        for (int n = 0; n < SLOTS && from_worker(&msg) + dispatch(&msg); n++)
-            ; /* one of each in turn, until there are none */
-        if (zg_now() >= check_at)
-            keep_alive(zg_now());
-    } while (zg_poll(items, TAILQ_EMPTY(&waiting) ? 1 : 2, check_at) != -1);
+    while (zg_poll(items, reads ? 2 : 1, heartbeat_at) != -1) {
+        for (int n = 0; n < BATCH && zg_recv(&msg, backend, ZMQ_DONTWAIT); n++)
+            from_worker(&msg);
+        if (zg_now() >= heartbeat_at) {
+            heartbeat();
+            heartbeat_at = zg_now() + interval;
+        }
+        dispatch();
+        hold_requests();
+        reads = find_idle() != NULL || worker_count == 0;
+    }
     zg_clear(&msg);
     zmq_close(frontend);
     zmq_close(backend);

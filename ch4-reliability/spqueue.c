@@ -1,134 +1,163 @@
 /* SPDX-License-Identifier: 0BSD */
-/* spqueue.c - Simple Pirate queue: each request to the worker longest free.
+/* spqueue.c - Simple Pirate queue: gives each request to an idle worker.
  *
  *     REQ lpclients ---> ROUTER spqueue ROUTER <--- REQ spworkers
  *                   5555    (this)        5556
  *
- * A worker speaks first: READY, and later its replies. Both say that it is
- * free, and it gets in line. While nobody is in line the queue reads no
- * requests: they wait where they are.
+ * The first message of a worker registers it, and each of its replies means that
+ * it is idle again. The queue gives a request to the worker that has been idle
+ * longest. While all workers are busy the queue reads no requests, so they wait
+ * in the sockets. While no worker is there the queue reads them, and keeps the
+ * last 1000: clients that send again would otherwise fill its memory.
  *
- * The queue hopes that workers live. One whose connection has ended is found
- * out when it is to get a request, and the next in line gets it. One that has
- * a request when it dies takes that along; the client has to ask again.
+ * An idle worker that has disconnected costs nothing: the next one receives the
+ * request. A busy worker that dies takes its request along, and a worker does not
+ * notice that the queue was restarted: see ppqueue.c for both.
  *
  * Build: cc -Icommon ch4-reliability/spqueue.c -o spqueue -lzmq -lpthread
- *
  * Try it: see spworker.c.
  *
  * Guide: chapter 4, "Basic Reliable Queuing (Simple Pirate Pattern)".
  */
 #include "zg.h"
 
-#include <search.h>
-#include <sys/queue.h>
-
 static const char usage[] =
     "spqueue [FRONTEND [BACKEND]]\n"
-    "Gives the requests of lpclients to spworkers, in order of being free.\n"
+    "Gives the requests of clients to idle workers.\n"
     "  FRONTEND  bind for clients (tcp://127.0.0.1:5555)\n"
     "  BACKEND   bind for workers (tcp://127.0.0.1:5556)\n"
     "Peers: spworker BACKEND, lpclient FRONTEND\n";
 
 enum {
-    MAX_WORKERS = 1000,           /* in line; if more, the first has to go */
-    MAX_FRAMES = ZG_MAX_RECV - 2, /* of a request, so that it can return */
+    CAPACITY = 1000,              /* items in a fifo */
+    MAX_FRAMES = ZG_MAX_RECV - 2, /* in a request, which gets two more */
     BATCH = 100,                  /* messages from one side in a row */
+    ABSENT_MS =
+        5000, /* no worker is there if none has sent anything for this */
 };
 
-/* A free worker: in line, and in a tree by its id so as to be there once. */
-struct worker {
-    size_t id_size;
-    char id[255]; /* no routing id is longer */
-    TAILQ_ENTRY(worker) link;
+/* A first-in, first-out queue of messages, in a ring buffer. */
+struct fifo {
+    const char *name; /* of an item */
+    int oldest, count;
+    zg_msg item[CAPACITY];
 };
 
-static void *frontend, *backend, *tree;
-static int workers;
-static TAILQ_HEAD(, worker) line = TAILQ_HEAD_INITIALIZER(line);
+static struct fifo idle = { .name = "idle worker" }; /* their routing ids */
+static struct fifo waiting = { .name = "waiting request" };
+static void *frontend, *backend;
+static int64_t absent_at; /* if no worker sends anything until then */
 
-static int by_id(const void *left, const void *right)
+/* Move the oldest item into msg. False if there is none. */
+static bool take(struct fifo *fifo, zg_msg *msg)
 {
-    const struct worker *a = left, *b = right;
+    zg_msg *oldest = &fifo->item[fifo->oldest];
 
-    if (a->id_size != b->id_size)
-        return a->id_size < b->id_size ? -1 : 1;
-    return memcmp(a->id, b->id, a->id_size);
+    zg_clear(msg);
+    if (fifo->count == 0)
+        return false;
+    zg_append(msg, oldest->frame, oldest->count);
+    zg_clear(oldest);
+    fifo->oldest = (fifo->oldest + 1) % CAPACITY;
+    fifo->count--;
+    return true;
 }
 
-static void remove_first(void)
+/* Add n frames as the newest item. A full fifo drops its oldest one. */
+static void put(struct fifo *fifo, zmq_msg_t *frames, int n)
 {
-    struct worker *worker = TAILQ_FIRST(&line);
+    zg_msg dropped = { 0 };
 
-    tdelete(worker, &tree, by_id);
-    TAILQ_REMOVE(&line, worker, link);
-    free(worker);
-    workers--;
+    if (fifo->count == CAPACITY && take(fifo, &dropped))
+        fprintf(stderr, "W: dropped the oldest of %d %ss\n", CAPACITY,
+                fifo->name);
+    zg_clear(&dropped);
+    zg_append(&fifo->item[(fifo->oldest + fifo->count++) % CAPACITY], frames,
+              n);
 }
 
-static void line_up(zmq_msg_t *id)
+static bool is_idle(zmq_msg_t *id)
 {
-    struct worker *worker = calloc(1, sizeof *worker), **known;
-
-    if (worker == NULL)
-        zg_die("calloc");
-    worker->id_size = zmq_msg_size(id);
-    memcpy(worker->id, zmq_msg_data(id), worker->id_size);
-    known = tsearch(worker, &tree, by_id);
-    if (known == NULL)
-        zg_die("tsearch");
-    if (*known != worker) {
-        free(worker);
-        return;
-    }
-    TAILQ_INSERT_TAIL(&line, worker, link);
-    if (++workers > MAX_WORKERS)
-        remove_first();
+    for (int n = 0; n < idle.count; n++)
+        if (zg_equal(id, idle.item[(idle.oldest + n) % CAPACITY].frame))
+            return true;
+    return false;
 }
 
-/* [worker][][READY], or [worker][][client][][reply...] to pass on. */
+/* [worker][][READY], or [worker][] and [client][][reply...] for a client. Any
+ * message means that the worker is idle. Workers in other languages send other
+ * words than READY. */
 static void from_worker(zg_msg *msg)
 {
-    bool ready = msg->count == 3 && zg_is(msg, 1, "") && zg_is(msg, 2, "\001");
-    bool reply = msg->count > 4 && zg_is(msg, 1, "") && zg_is(msg, 3, "");
+    bool ready = msg->count == 3 && zg_is(msg, 1, "");
+    bool reply = zg_is(msg, 1, "") && zg_delimiter(msg, 3) > 0;
 
-    if (ready || reply)
-        line_up(&msg->frame[0]);
-    else
-        zg_drop(msg, "a worker");
+    absent_at = zg_now() + ABSENT_MS;
+    if (!is_idle(&msg->frame[0]))
+        put(&idle, &msg->frame[0], 1);
     if (reply) {
         zg_pop(msg, 2);
         if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno != ETERM)
             fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
+    } else if (!ready) {
+        zg_drop(msg, "a worker");
     }
 }
 
-/* Give [client][][request...] to the first in line who can be reached; if
- * there is none, it stays in the message. */
-static void dispatch(zg_msg *msg)
+/* Receive a request from a client: [client][][body...]. False if there is none,
+ * or a malformed one. */
+static bool receive_request(zg_msg *request)
 {
-    if (msg->count < 3 || msg->count > MAX_FRAMES || !zg_is(msg, 1, "")) {
-        zg_drop(msg, "a client");
-        zg_clear(msg);
-        return;
-    }
-    while (!TAILQ_EMPTY(&line)) {
-        struct worker *worker = TAILQ_FIRST(&line);
-        zg_insert(msg, 0, "", 0);
-        zg_insert(msg, 0, worker->id, worker->id_size);
-        remove_first();
-        if (zg_send(msg, backend, ZMQ_DONTWAIT) || errno == ETERM)
-            return;
-        fprintf(stderr, "W: a worker is lost: %s\n", zmq_strerror(errno));
-        zg_pop(msg, 2);
-    }
+    if (!zg_recv(request, frontend, ZMQ_DONTWAIT))
+        return false;
+    if (zg_delimiter(request, 1) == 0 || request->count > MAX_FRAMES)
+        zg_drop(request, "a client");
+    return request->count > 0;
 }
 
-static void *router(void *ctx, const char *name, const char *endpoint)
+/* Waiting requests and new ones take turns: the client of a waiting request may
+ * have closed its socket long ago. False if there is no request. */
+static bool next_request(zg_msg *request)
+{
+    static bool waiting_first;
+
+    waiting_first = !waiting_first;
+    return (waiting_first && take(&waiting, request))
+           || receive_request(request) || take(&waiting, request);
+}
+
+/* Send [worker][][client][][body...]. A worker that has disconnected cannot be
+ * reached (ZMQ_ROUTER_MANDATORY): try the next one. */
+static void dispatch(zg_msg *request)
+{
+    zg_msg worker = { 0 };
+
+    while (request->count > 0 && take(&idle, &worker)) {
+        zg_insert(request, 0, "", 0);
+        zg_insert(request, 0, zmq_msg_data(&worker.frame[0]),
+                  zmq_msg_size(&worker.frame[0]));
+        if (!zg_send(request, backend, ZMQ_DONTWAIT)) {
+            fprintf(stderr, "W: removed an idle worker: %s\n",
+                    zmq_strerror(errno));
+            zg_pop(request, 2);
+        }
+    }
+    if (request->count > 0)
+        put(&waiting, request->frame, request->count);
+    zg_clear(&worker);
+}
+
+static bool no_worker(void)
+{
+    return idle.count == 0 && zg_now() >= absent_at;
+}
+
+static void *router(const char *name, void *ctx, const char *endpoint)
 {
     void *sock = zg_socket(ctx, ZMQ_ROUTER);
 
-    zg_set(sock, ZMQ_ROUTER_MANDATORY, 1); /* tell us who is gone */
+    zg_set(sock, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable peers */
+    zg_set(sock, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted peers */
     zg_bind(sock, name, endpoint);
     return sock;
 }
@@ -137,28 +166,26 @@ int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     void *ctx = zg_start();
-    frontend = router(ctx, "frontend", zg_value[0]);
-    backend = router(ctx, "backend", zg_value[1]);
-    zmq_pollitem_t items[] = {
-        { backend, 0, ZMQ_POLLIN, 0 },
-        { frontend, 0, ZMQ_POLLIN, 0 },
-    };
-    zg_msg msg = { 0 }, request = { 0 };
+    frontend = router("frontend", ctx, zg_value[0]);
+    backend = router("backend", ctx, zg_value[1]);
+    zmq_pollitem_t items[] = { { backend, 0, ZMQ_POLLIN, 0 },
+                               { frontend, 0, ZMQ_POLLIN, 0 } };
+    zg_msg msg = { 0 };
+    bool reads = true; /* requests; false while all workers are busy */
 
-    while (zg_poll(items, TAILQ_EMPTY(&line) ? 1 : 2, ZG_FOREVER) != -1) {
+    while (zg_poll(items, reads ? 2 : 1, reads ? ZG_FOREVER : absent_at)
+           != -1) {
         for (int n = 0; n < BATCH && zg_recv(&msg, backend, ZMQ_DONTWAIT); n++)
             from_worker(&msg);
-        for (int n = 0; n < BATCH && !TAILQ_EMPTY(&line); n++) {
-            if (request.count == 0
-                && !zg_recv(&request, frontend, ZMQ_DONTWAIT))
-                break;
-            dispatch(&request);
-        }
+        while (idle.count > 0 && next_request(&msg))
+            dispatch(&msg);
+        for (int n = 0; n < BATCH && no_worker() && receive_request(&msg); n++)
+            put(&waiting, msg.frame, msg.count);
+        reads = idle.count > 0 || no_worker();
     }
-    while (!TAILQ_EMPTY(&line))
-        remove_first();
+    while (take(&idle, &msg) || take(&waiting, &msg))
+        ;
     zg_clear(&msg);
-    zg_clear(&request);
     zmq_close(frontend);
     zmq_close(backend);
     zg_stop(ctx);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: 0BSD */
-/* spworker.c - Simple Pirate worker: says READY, then works until it dies.
+/* spworker.c - Simple Pirate worker: registers with READY, then echoes requests.
  *
  *     REQ lpclients ---> ROUTER spqueue ROUTER <--- REQ spworker
  *                   5555                  5556        (this)
  *
- * A worker that asks is a REQ socket, and libzmq gives each its own id in the
- * queue: any number can be started at the same time. But REQ must wait for its
- * turn. When the queue is gone the worker waits for ever, and to a new queue
- * it never says READY: for that see ppworker.c.
+ * The worker is a REQ socket: it sends READY, then receives a request, sends the
+ * reply, receives the next request, and so on. From the fourth request on it
+ * simulates faults, at random: it works three seconds, which is longer than
+ * lpclient waits, or it crashes without a reply.
  *
- * From the fourth request on it is now and then too slow, or crashes.
+ * If the queue dies, the worker waits for a message that never comes. A new queue
+ * does not know the worker, and the REQ socket cannot send READY again: see
+ * ppworker.c.
  *
  * Build: cc -Icommon ch4-reliability/spworker.c -o spworker -lzmq -lpthread
  *
@@ -18,11 +20,11 @@
  *     I: frontend bound to tcp://127.0.0.1:5555
  *     I: backend bound to tcp://127.0.0.1:5556
  *     I: working
- *     I: normal reply
- *     I: server replied OK (1)
+ *     I: done
+ *     I: reply 1
  *     I: working
- *     I: normal reply
- *     I: server replied OK (2)
+ *     I: done
+ *     I: reply 2
  *
  * Guide: chapter 4, "Basic Reliable Queuing (Simple Pirate Pattern)".
  */
@@ -30,47 +32,54 @@
 
 static const char usage[] =
     "spworker [-t MS] [-f PERCENT] [-s SEED] [BACKEND]\n"
-    "Echoes requests from spqueue, and now and then is overloaded or crashes.\n"
+    "Echoes requests from spqueue, and simulates overload and crashes.\n"
     "  -t MS       work per request (1000)\n"
     "  -f PERCENT  chance of a fault, from the fourth request on (36)\n"
-    "  -s SEED     for the faults\n"
+    "  -s SEED     of the faults\n"
     "  BACKEND     connect to spqueue (tcp://localhost:5556)\n"
     "Peers: spqueue ipc://frontend BACKEND, lpclient ipc://frontend\n";
 
+enum { PAUSE_MS = 1000 }; /* after a message that is not a request */
+
 static long work_ms, faults;
 
-/* A crash says no goodbye: what was to be sent is lost. */
-static void have_a_fault(void *queue)
+/* Exit without a reply, or return after twice the usual work. */
+static void simulate_fault(void *queue)
 {
     if (random() % 2) {
-        printf("I: simulating a crash\n");
+        printf("I: simulated fault: crash\n");
         _exit(EXIT_FAILURE);
     }
-    printf("I: simulating CPU overload\n");
-    zg_sleep(queue, 3 * work_ms);
+    printf("I: simulated fault: overload\n");
+    zg_sleep(queue, 2 * work_ms);
 }
 
-/* Read one request and turn it into the reply: [client][][body...] as it is,
- * or into READY if it makes no sense. False when the program stops. */
-static bool serve(void *queue, zg_msg *msg)
+/* Work for work_ms. False on shutdown. */
+static bool work(void *queue)
 {
     static long requests;
 
-    if (!zg_recv(msg, queue, 0))
-        return false;
-    if (msg->count < 3 || !zg_is(msg, 1, "")) {
-        zg_drop(msg, "the queue");
-        zg_clear(msg);
-        zg_insert(msg, 0, "\001", 1);
-        return true;
-    }
     printf("I: working\n");
     if (++requests > 3 && random() % 100 < faults)
-        have_a_fault(queue);
+        simulate_fault(queue);
     if (!zg_sleep(queue, work_ms))
         return false;
-    printf("I: normal reply\n");
+    printf("I: done\n");
     return true;
+}
+
+/* Receive a request and turn it into the reply: [client][][body...] unchanged.
+ * A REQ socket must answer any other message too: send READY, after a pause,
+ * since the peer may be the queue's frontend, which returns it at once. */
+static bool serve(void *queue, zg_msg *msg)
+{
+    if (!zg_recv(msg, queue, 0))
+        return false;
+    if (zg_delimiter(msg, 1) > 0)
+        return work(queue);
+    zg_drop(msg, "the queue");
+    zg_insert(msg, 0, "\001", 1);
+    return zg_sleep(queue, PAUSE_MS);
 }
 
 int main(int argc, char *argv[])
@@ -78,14 +87,16 @@ int main(int argc, char *argv[])
     zg_args(argc, argv, usage);
     work_ms = zg_number('t');
     faults = zg_number('f');
+    if (faults > 100)
+        zg_usage_error();
     void *ctx = zg_start(), *queue = zg_socket(ctx, ZMQ_REQ);
     zg_msg msg = { 0 };
 
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));
     zg_connect(queue, zg_value[0]);
+    printf("I: registering with %s\n", zg_value[0]);
     zg_insert(&msg, 0, "\001", 1); /* READY */
-    printf("I: worker ready\n");
     while (zg_send(&msg, queue, 0) && serve(queue, &msg))
         ;
     zg_clear(&msg);
