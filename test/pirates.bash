@@ -1,31 +1,32 @@
-# pirates.bash - what the scenes of Lazy, Simple and Paranoid Pirate share.
+# pirates.bash - helpers of the scenes of Lazy, Simple and Paranoid Pirate.
 # shellcheck disable=SC2154      # bats and helpers.bash set some variables
 
-# replies NAME - the numbers of the replies that this lpclient accepted
+# replies NAME - print the numbers of the replies that this lpclient accepted
 replies() {
-  sed -nE 's/^I: server replied OK \(([0-9]+)\)$/\1/p' "$1.log"
+  sed -nE 's/^I: reply ([0-9]+)$/\1/p' "$1.log"
 }
 
-# in_order NAME - 1, 2, 3, ... and not one of them missing, twice or early
+# in_order NAME - the replies are 1, 2, 3, ... without a gap or a duplicate
 in_order() {
-  local got
-  got=$(replies "$1")
-  diff <(echo "$got") <(seq "$(wc -l <<<"$got")") || fail "$1: out of order"
+  local numbers
+  numbers=$(replies "$1")
+  diff <(echo "$numbers") <(seq "$(wc -l <<<"$numbers")") || fail "$1: out of order"
 }
 
-# more NAME LINE [COUNT] - wait for that line of it, so often from now on
+# more NAME REGEX [COUNT] - wait for COUNT further lines that match (1)
 more() {
   wait_for "$1" "$2" "$(($(lines_of "$1" "$2") + ${3:-1}))"
 }
 
-# idle WORKER - wait until it has just replied; working WORKER - until it works
-idle() { more "$1" 'normal reply'; }
-working() { more "$1" 'working'; }
+# idle WORKER - wait until it completes a request; working WORKER - until it
+# begins one
+idle() { more "$1" 'I: done'; }
+working() { more "$1" 'I: working'; }
 
-# when STATE FAULT WORKER - while it is working, or idle, and no later
+# when STATE FAULT WORKER - cause the fault while the worker is in that state
 when() {
-  local SHOW='' last            # no pause for those who watch
-  if [[ $1 == idle ]]; then last='I: normal reply'; else last='I: working'; fi
+  local SHOW='' last            # no pause for an audience
+  if [[ $1 == idle ]]; then last='I: done'; else last='I: working'; fi
   "$1" "$3"
   freeze "$3"
   while [[ $(tail -n 1 "$3.log") != "$last" ]]; do
@@ -41,53 +42,99 @@ cut_off() { # WORKER, which is w3 on host b
   thaw "$1"
 }
 
-# served COUNT WORKER... - wait until each of these has served so many
+# served COUNT WORKER... - wait until each has completed COUNT requests
 served() {
   local count=$1 worker
   shift
-  for worker; do wait_for "$worker" '^I: normal reply$' "$count"; done
+  for worker; do wait_for "$worker" '^I: done$' "$count"; done
 }
 
-# ms SHOWN TESTED - slow enough to be watched, or as fast as a test can go
+# ms SHOWN TESTED - slow enough to watch in a demo, fast in a test
 ms() {
   if [[ ${SHOW-} ]]; then echo "$1"; else echo "$2"; fi
 }
 
-# runs NAME - has it not ended yet?
+# runs NAME - true until it ends
 runs() {
   kill -0 "${pid_of[$1]}" 2>/dev/null
 }
 
-# bytes FRONT - bodies of any content, size and number of frames come back
-bytes() {
+# any_bytes FRONT - bodies of any content, size and number of frames return
+any_bytes() {
   run -0 zpeer -t 5000 REQ "$1" ''
   [[ $output == '[]' ]]
+  run -0 zpeer -t 5000 REQ "$1" '%01'
+  [[ $output == '[%01]' ]]
   run -0 zpeer -t 5000 REQ "$1" 'a%00%01%FFb' '' '%01' '%02'
   [[ $output == '[a%00%01%FFb][][%01][%02]' ]]
   zpeer -t 10000 REQ "$1" '%{1000000}' >big
   [[ $(wc -c <big) == 1000003 ]]
 }
 
-# garbage ENDPOINT... - all that makes no sense, to each of them
-garbage() {
+# malformed ENDPOINT... - send all kinds of malformed messages to each
+malformed() {
   local long=(c d e f g h i j k l m n o p q r s t u v) side one
   for side; do
-    say() { zpeer -n 0 DEALER "$side" "$@" 3>&- & }
+    send() { zpeer -n 0 DEALER "$side" "$@" 3>&- & }
     for one in '' x '%00' '%01' '%02' '%03' '%01%01' '%{300}' '%{2000000}'; do
-      say "$one"
-      say '' "$one"
-      say "$one" ''
-      say client '' "$one"
-      say '' client '' "$one"
+      send "$one"
+      send '' "$one"
+      send "$one" ''
+      send client '' "$one"
+      send '' client '' "$one"
       wait "$!"
     done
-    say '' '' ''
-    say '' '' '' ''
-    say '' '' '' '' ''
-    say a b c d
-    say client '' "${long[@]}"
-    say '' c '' "${long[@]}"
-    say "${long[@]}"
+    send '' '' ''
+    send '' '' '' ''
+    send '' '' '' '' ''
+    send a b c d
+    send client '' "${long[@]}"
+    send '' c '' "${long[@]}"
+    send "${long[@]}"
     wait "$!"
+  done
+}
+
+# frames COUNT - set x to that many frames
+frames() {
+  x=()
+  while ((${#x[@]} < $1)); do x+=(x); done
+}
+
+# raw_peer ENDPOINT TYPE ID FRAME... - connect without libzmq, which limits the
+# length of an id, and send one message. Leaves the connection open in $raw.
+raw_peer() {
+  local port=${1##*:} type=$2 id=$3 body LC_ALL=C
+  shift 3
+  exec {raw}<>"/dev/tcp/127.0.0.1/$port"
+  {
+    printf '\xff\0\0\0\0\0\0\0\0\x7f\3\0NULL'
+    printf '%.0s\0' {1..48}
+    body=$((6 + 16 + ${#type} + 13 + ${#id}))
+    printf '\6\0\0\0\0\0\0'
+    byte $((body / 256)) $((body % 256))
+    printf '\5READY\13Socket-Type\0\0\0'
+    byte ${#type}
+    printf '%s\10Identity\0\0' "$type"
+    byte $((${#id} / 256)) $((${#id} % 256))
+    printf %s "$id"
+  } >handshake
+  cat handshake >&"$raw"
+  read -r -d Y -t 9 -u "$raw" || fail 'no READY' || return
+  while (($# > 0)); do
+    byte "$(($# > 1))" ${#1}
+    printf %s "$1"
+    shift
+  done >message
+  cat message >&"$raw"
+}
+
+# byte NUMBER... - print bytes
+byte() {
+  local number octal
+  for number; do
+    printf -v octal %o "$number"
+    # shellcheck disable=SC2059     # the format is the byte
+    printf "\\$octal"
   done
 }
