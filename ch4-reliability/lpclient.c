@@ -6,9 +6,9 @@
  *
  * The client waits for a reply with a timeout. A REQ socket that has sent a
  * request cannot send again before it has received a reply. After a timeout the
- * client therefore closes the socket, opens a new one and sends the same request
- * on that. A late reply belongs to the old connection, so it never reaches the
- * new socket. After three tries the client ends with exit status 1.
+ * client therefore closes the socket, opens a new one and sends the same
+ * request on that. A late reply belongs to the old connection, so it never
+ * reaches the new socket. After three tries the client ends with exit status 1.
  *
  * A server that is slow receives the same request more than once. Lazy Pirate
  * does not detect such duplicates: see titanic.c for requests with an id. It

@@ -5,8 +5,8 @@
  *                  5555   (this)
  *
  * The server returns each request after one second of simulated work. From the
- * fourth request on it simulates faults, at random: it works three seconds, which
- * is longer than lpclient waits, or it crashes without a reply.
+ * fourth request on it simulates faults, at random: it works three seconds,
+ * which is longer than lpclient waits, or it crashes without a reply.
  *
  * While the server is down there is no service. To restart it after each crash:
  * while ! bin/lpserver; do :; done

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: 0BSD */
-/* ppqueue.c - Paranoid Pirate queue: a request survives the worker it was given.
+/* ppqueue.c - Paranoid Pirate queue: a request survives its worker.
  *
  *     REQ lpclients ---> ROUTER ppqueue ROUTER <--- DEALER ppworkers
  *                   5555    (this)        5556
  *
- * The queue knows every worker, idle or busy, and the request of a busy one. Both
- * sides send heartbeats. The queue removes a worker that is silent for too long,
- * or whose connection has closed, and gives its request to the next idle worker.
- * A request that has cost three workers is dropped: it is probably the cause.
+ * The queue knows every worker, idle or busy, and the request of a busy one.
+ * Both sides send heartbeats. The queue removes a worker that is silent for too
+ * long, or whose connection has closed, and gives its request to the next idle
+ * worker. A request that has cost three workers is dropped: it is probably the
+ * cause.
  *
  * While all workers are busy the queue reads no requests, so they wait in the
  * sockets. While there is no worker it reads them and keeps the last 1000:
  * clients that send again would otherwise fill its memory.
  *
- * The queue loses its requests if it dies; the clients send them again. A frozen
- * worker may complete a request that another one has received too. titanic.c
- * keeps requests on disk.
+ * The queue loses its requests if it dies; the clients send them again. A
+ * frozen worker may complete a request that another one has received too.
+ * titanic.c keeps requests on disk.
  *
  * Build: cc -Icommon ch4-reliability/ppqueue.c -o ppqueue -lzmq -lpthread
  * Try it: see ppworker.c.
@@ -37,9 +38,9 @@ static const char usage[] =
 
 enum {
     MAX_WORKERS = 1000,
-    MAX_WAITING = 1000, /* requests, while there is no worker */
-    MAX_TRIES = 3,      /* workers that may die over one request */
-    BATCH = MAX_WORKERS /* messages from workers before clients get a turn */
+    MAX_WAITING = 1000,  /* requests, while there is no worker */
+    MAX_TRIES = 3,       /* workers that may die over one request */
+    BATCH = MAX_WORKERS, /* messages in a row: at least one of each worker */
 };
 
 struct request {
@@ -55,7 +56,8 @@ struct worker {
     struct request *request; /* NULL while the worker is idle */
 };
 
-struct line {
+/* A first-in, first-out queue of requests. */
+struct fifo {
     TAILQ_HEAD(, request) requests;
     int count;
 };
@@ -66,8 +68,8 @@ static int worker_count;
 
 /* Requests of removed workers, at most MAX_WORKERS; and requests that arrived
  * while there was no worker. */
-static struct line orphans = { TAILQ_HEAD_INITIALIZER(orphans.requests), 0 };
-static struct line waiting = { TAILQ_HEAD_INITIALIZER(waiting.requests), 0 };
+static struct fifo orphans = { TAILQ_HEAD_INITIALIZER(orphans.requests), 0 };
+static struct fifo waiting = { TAILQ_HEAD_INITIALIZER(waiting.requests), 0 };
 
 static void *frontend, *backend;
 static int64_t timeout;
@@ -109,20 +111,20 @@ static void add_worker(zmq_msg_t *id)
     printf("I: worker registered, %d in all\n", ++worker_count);
 }
 
-static void append(struct line *line, struct request *request)
+static void put(struct fifo *fifo, struct request *request)
 {
-    TAILQ_INSERT_TAIL(&line->requests, request, next);
-    line->count++;
+    TAILQ_INSERT_TAIL(&fifo->requests, request, next);
+    fifo->count++;
 }
 
-/* Remove the oldest request from a line and return it, or NULL. */
-static struct request *take(struct line *line)
+/* Remove the oldest request and return it, or NULL. */
+static struct request *take(struct fifo *fifo)
 {
-    struct request *request = TAILQ_FIRST(&line->requests);
+    struct request *request = TAILQ_FIRST(&fifo->requests);
 
     if (request != NULL) {
-        TAILQ_REMOVE(&line->requests, request, next);
-        line->count--;
+        TAILQ_REMOVE(&fifo->requests, request, next);
+        fifo->count--;
     }
     return request;
 }
@@ -145,7 +147,7 @@ static void remove_worker(struct worker *worker, const char *reason)
                 MAX_TRIES);
         free_request(request);
     } else if (request != NULL) {
-        append(&orphans, request);
+        put(&orphans, request);
     }
     TAILQ_REMOVE(&workers, worker, next);
     zmq_msg_close(&worker->id);
@@ -219,8 +221,9 @@ static struct request *receive_request(void)
     return NULL;
 }
 
-/* Return an orphan first. New and waiting requests take turns after that: the
- * client of a waiting request may have closed its socket long ago. */
+/* Return an orphan first. After that take a waiting request and a new one in
+ * turns: the client of a waiting request may have closed its socket long ago.
+ * */
 static struct request *next_request(void)
 {
     static bool waiting_first;
@@ -259,7 +262,7 @@ static void hold_requests(void)
     for (int n = 0; n < BATCH && worker_count == 0; n++) {
         if ((request = receive_request()) == NULL)
             break;
-        append(&waiting, request);
+        put(&waiting, request);
         if (waiting.count > MAX_WAITING) {
             fprintf(stderr, "W: dropped the oldest of %d waiting requests\n",
                     MAX_WAITING);

@@ -4,14 +4,14 @@
  *     REQ lpclients ---> ROUTER ppqueue ROUTER <--- DEALER ppworker
  *                   5555                  5556        (this)
  *
- * The worker sends a heartbeat every second, idle or busy, and expects as many
- * from the queue. If the queue is silent for three seconds the worker closes its
- * socket, together with all unread messages, pauses, opens a new socket and sends
+ * Worker and queue send each other a heartbeat every second; the worker also
+ * while it is busy. If the queue is silent for three seconds the worker closes
+ * its socket and all unread messages, pauses, opens a new socket and sends
  * READY. The pause is a second at first and doubles up to 32 seconds; it varies
  * by a tenth, so that a thousand workers do not reconnect at the same time.
  *
- * From the fourth request on the worker simulates faults, at random: it sends no
- * heartbeat for longer than the queue tolerates, or it crashes.
+ * From the fourth request on the worker simulates faults, at random: it sends
+ * no heartbeat for longer than the queue tolerates, or it crashes.
  *
  * Work is a wait here. A worker that computes needs a second thread for it,
  * because the heartbeats must continue.
@@ -51,8 +51,8 @@ static int64_t interval, timeout;
 static int64_t heartbeat_at; /* when the next one is due */
 static int64_t expiry;       /* when a silent queue counts as dead */
 
-/* Send a heartbeat if one is due. Wait for `events` until the deadline, or until
- * the next heartbeat is due. Return -1 on shutdown. */
+/* Send a heartbeat if one is due. Wait for `events` until the deadline, or
+ * until the next heartbeat is due. Return -1 on shutdown. */
 static int heartbeat(void *queue, short events, int64_t deadline)
 {
     zmq_pollitem_t item = { queue, 0, events, 0 };
@@ -94,9 +94,9 @@ static bool work(void *queue)
     return true;
 }
 
-/* Receive [HEARTBEAT], or [client][][body...] and return that unchanged. Messages
- * that arrive during the work are still unread when it ends, so the expiry counts
- * from there. False on shutdown. */
+/* Receive [HEARTBEAT], or [client][][body...] and return that unchanged.
+ * Messages that arrive during the work are still unread when it ends, so the
+ * expiry counts from there. False on shutdown. */
 static bool from_queue(void *queue)
 {
     zg_msg msg = { 0 };

@@ -4,15 +4,15 @@
  *     REQ lpclients ---> ROUTER spqueue ROUTER <--- REQ spworkers
  *                   5555    (this)        5556
  *
- * The first message of a worker registers it, and each of its replies means that
- * it is idle again. The queue gives a request to the worker that has been idle
- * longest. While all workers are busy the queue reads no requests, so they wait
- * in the sockets. While no worker is there the queue reads them, and keeps the
- * last 1000: clients that send again would otherwise fill its memory.
+ * The first message of a worker registers it, and each of its replies means
+ * that it is idle again. The queue gives a request to the worker that has been
+ * idle longest. While all workers are busy the queue reads no requests, so they
+ * wait in the sockets. While no worker is there the queue reads them, and keeps
+ * the last 1000: clients that send again would otherwise fill its memory.
  *
  * An idle worker that has disconnected costs nothing: the next one receives the
- * request. A busy worker that dies takes its request along, and a worker does not
- * notice that the queue was restarted: see ppqueue.c for both.
+ * request. A busy worker that dies takes its request along, and a worker does
+ * not notice that the queue was restarted: see ppqueue.c for both.
  *
  * Build: cc -Icommon ch4-reliability/spqueue.c -o spqueue -lzmq -lpthread
  * Try it: see spworker.c.
@@ -32,8 +32,7 @@ enum {
     CAPACITY = 1000,              /* items in a fifo */
     MAX_FRAMES = ZG_MAX_RECV - 2, /* in a request, which gets two more */
     BATCH = 100,                  /* messages from one side in a row */
-    ABSENT_MS =
-        5000, /* no worker is there if none has sent anything for this */
+    ABSENT_MS = 5000, /* without a message from any worker: none is there */
 };
 
 /* A first-in, first-out queue of messages, in a ring buffer. */
@@ -46,9 +45,9 @@ struct fifo {
 static struct fifo idle = { .name = "idle worker" }; /* their routing ids */
 static struct fifo waiting = { .name = "waiting request" };
 static void *frontend, *backend;
-static int64_t absent_at; /* if no worker sends anything until then */
+static int64_t absent_at; /* if no worker sends until then, none is there */
 
-/* Move the oldest item into msg. False if there is none. */
+/* Move the oldest item into msg. False if the fifo is empty. */
 static bool take(struct fifo *fifo, zg_msg *msg)
 {
     zg_msg *oldest = &fifo->item[fifo->oldest];
@@ -104,8 +103,8 @@ static void from_worker(zg_msg *msg)
     }
 }
 
-/* Receive a request from a client: [client][][body...]. False if there is none,
- * or a malformed one. */
+/* Receive a request from a client: [client][][body...]. False if no message has
+ * arrived, or a malformed one. */
 static bool receive_request(zg_msg *request)
 {
     if (!zg_recv(request, frontend, ZMQ_DONTWAIT))
@@ -115,8 +114,8 @@ static bool receive_request(zg_msg *request)
     return request->count > 0;
 }
 
-/* Waiting requests and new ones take turns: the client of a waiting request may
- * have closed its socket long ago. False if there is no request. */
+/* Take a waiting request and a new one in turns: the client of a waiting
+ * request may have closed its socket long ago. False if there is no request. */
 static bool next_request(zg_msg *request)
 {
     static bool waiting_first;

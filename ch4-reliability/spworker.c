@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: 0BSD */
-/* spworker.c - Simple Pirate worker: registers with READY, then echoes requests.
+/* spworker.c - Simple Pirate worker: registers with READY, then echoes
+ * requests.
  *
  *     REQ lpclients ---> ROUTER spqueue ROUTER <--- REQ spworker
  *                   5555                  5556        (this)
  *
- * The worker is a REQ socket: it sends READY, then receives a request, sends the
- * reply, receives the next request, and so on. From the fourth request on it
- * simulates faults, at random: it works three seconds, which is longer than
+ * The worker is a REQ socket: it sends READY, then receives a request, sends
+ * the reply, receives the next request, and so on. From the fourth request on
+ * it simulates faults, at random: it works three seconds, which is longer than
  * lpclient waits, or it crashes without a reply.
  *
- * If the queue dies, the worker waits for a message that never comes. A new queue
- * does not know the worker, and the REQ socket cannot send READY again: see
- * ppworker.c.
+ * If the queue dies, the worker waits for a message that never comes. A new
+ * queue does not know the worker, and the REQ socket cannot send READY again:
+ * see ppworker.c.
  *
  * Build: cc -Icommon ch4-reliability/spworker.c -o spworker -lzmq -lpthread
  *

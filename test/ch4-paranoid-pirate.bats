@@ -423,7 +423,7 @@ one_reply() {
   stop queue
 }
 
-# The single worker replies with so many frames; then it serves the next request.
+# The single worker replies with n frames; then it serves the next request.
 @test "paranoid pirate: after a reply of any number of frames the worker serves" {
   local n x
   for n in {1..23}; do

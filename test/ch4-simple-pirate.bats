@@ -227,7 +227,7 @@ sp_queue() {
   [[ $(lines_of queue 'W: dropped a malformed message of 3 frames from a worker') == 1 ]]
 }
 
-# The single worker replies with so many frames; then it serves the next request.
+# The single worker replies with n frames; then it serves the next request.
 @test "simple pirate: after a reply of any number of frames the worker serves" {
   local n x
   for n in {1..23}; do
