@@ -56,9 +56,9 @@ struct worker {
     struct request *request; /* NULL while the worker is idle */
 };
 
-/* A first-in, first-out queue of requests. */
-struct fifo {
-    TAILQ_HEAD(, request) requests;
+/* Requests, the newest first. */
+struct stack {
+    TAILQ_HEAD(requests, request) requests;
     int count;
 };
 
@@ -68,8 +68,8 @@ static int worker_count;
 
 /* Requests of removed workers, at most MAX_WORKERS; and requests that arrived
  * while there was no worker. */
-static struct fifo orphans = { TAILQ_HEAD_INITIALIZER(orphans.requests), 0 };
-static struct fifo waiting = { TAILQ_HEAD_INITIALIZER(waiting.requests), 0 };
+static struct stack orphans = { TAILQ_HEAD_INITIALIZER(orphans.requests), 0 };
+static struct stack waiting = { TAILQ_HEAD_INITIALIZER(waiting.requests), 0 };
 
 static void *frontend, *backend;
 static int64_t timeout;
@@ -111,20 +111,20 @@ static void add_worker(zmq_msg_t *id)
     printf("I: worker registered, %d in all\n", ++worker_count);
 }
 
-static void put(struct fifo *fifo, struct request *request)
+static void put(struct stack *stack, struct request *request)
 {
-    TAILQ_INSERT_TAIL(&fifo->requests, request, next);
-    fifo->count++;
+    TAILQ_INSERT_HEAD(&stack->requests, request, next);
+    stack->count++;
 }
 
-/* Remove the oldest request and return it, or NULL. */
-static struct request *take(struct fifo *fifo)
+/* Remove the newest request and return it, or NULL. */
+static struct request *take(struct stack *stack)
 {
-    struct request *request = TAILQ_FIRST(&fifo->requests);
+    struct request *request = TAILQ_FIRST(&stack->requests);
 
     if (request != NULL) {
-        TAILQ_REMOVE(&fifo->requests, request, next);
-        fifo->count--;
+        TAILQ_REMOVE(&stack->requests, request, next);
+        stack->count--;
     }
     return request;
 }
@@ -222,8 +222,8 @@ static struct request *receive_request(void)
 }
 
 /* Return an orphan first. After that take a waiting request and a new one in
- * turns: the client of a waiting request may have closed its socket long ago.
- * */
+ * turns. Of the waiting ones the newest is first: the clients of older ones
+ * have probably sent them again. Return NULL if there is no request. */
 static struct request *next_request(void)
 {
     static bool waiting_first;
@@ -266,7 +266,10 @@ static void hold_requests(void)
         if (waiting.count > MAX_WAITING) {
             fprintf(stderr, "W: dropped the oldest of %d waiting requests\n",
                     MAX_WAITING);
-            free_request(take(&waiting));
+            request = TAILQ_LAST(&waiting.requests, requests);
+            TAILQ_REMOVE(&waiting.requests, request, next);
+            waiting.count--;
+            free_request(request);
         }
     }
 }

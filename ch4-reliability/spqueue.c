@@ -29,56 +29,73 @@ static const char usage[] =
     "Peers: spworker BACKEND, lpclient FRONTEND\n";
 
 enum {
-    CAPACITY = 1000,              /* items in a fifo */
+    CAPACITY = 1000,              /* of a ring */
     MAX_FRAMES = ZG_MAX_RECV - 2, /* in a request, which gets two more */
     BATCH = 100,                  /* messages from one side in a row */
     ABSENT_MS = 5000, /* without a message from any worker: none is there */
 };
 
-/* A first-in, first-out queue of messages, in a ring buffer. */
-struct fifo {
+/* Messages in the order in which they came, in a ring buffer. */
+struct ring {
     const char *name; /* of an item */
     int oldest, count;
-    zg_msg item[CAPACITY];
+    zg_msg slot[CAPACITY];
 };
 
-static struct fifo idle = { .name = "idle worker" }; /* their routing ids */
-static struct fifo waiting = { .name = "waiting request" };
+static struct ring idle = { .name = "idle worker" }; /* their routing ids */
+static struct ring waiting = { .name = "waiting request" };
 static void *frontend, *backend;
 static int64_t absent_at; /* if no worker sends until then, none is there */
 
-/* Move the oldest item into msg. False if the fifo is empty. */
-static bool take(struct fifo *fifo, zg_msg *msg)
+/* Return an item, counted from the oldest. */
+static zg_msg *item(struct ring *ring, int n)
 {
-    zg_msg *oldest = &fifo->item[fifo->oldest];
+    return &ring->slot[(ring->oldest + n) % CAPACITY];
+}
 
-    zg_clear(msg);
-    if (fifo->count == 0)
+static void move(zg_msg *to, zg_msg *from)
+{
+    zg_clear(to);
+    zg_append(to, from->frame, from->count);
+    zg_clear(from);
+}
+
+/* Move the oldest item into msg. False if the ring is empty. */
+static bool take_oldest(struct ring *ring, zg_msg *msg)
+{
+    if (ring->count == 0)
         return false;
-    zg_append(msg, oldest->frame, oldest->count);
-    zg_clear(oldest);
-    fifo->oldest = (fifo->oldest + 1) % CAPACITY;
-    fifo->count--;
+    move(msg, item(ring, 0));
+    ring->oldest = (ring->oldest + 1) % CAPACITY;
+    ring->count--;
     return true;
 }
 
-/* Add n frames as the newest item. A full fifo drops its oldest one. */
-static void put(struct fifo *fifo, zmq_msg_t *frames, int n)
+/* Move the newest item into msg. False if the ring is empty. */
+static bool take_newest(struct ring *ring, zg_msg *msg)
+{
+    if (ring->count == 0)
+        return false;
+    move(msg, item(ring, --ring->count));
+    return true;
+}
+
+/* Add n frames as the newest item. A full ring drops its oldest one. */
+static void put(struct ring *ring, zmq_msg_t *frames, int n)
 {
     zg_msg dropped = { 0 };
 
-    if (fifo->count == CAPACITY && take(fifo, &dropped))
+    if (ring->count == CAPACITY && take_oldest(ring, &dropped))
         fprintf(stderr, "W: dropped the oldest of %d %ss\n", CAPACITY,
-                fifo->name);
+                ring->name);
     zg_clear(&dropped);
-    zg_append(&fifo->item[(fifo->oldest + fifo->count++) % CAPACITY], frames,
-              n);
+    zg_append(item(ring, ring->count++), frames, n);
 }
 
 static bool is_idle(zmq_msg_t *id)
 {
     for (int n = 0; n < idle.count; n++)
-        if (zg_equal(id, idle.item[(idle.oldest + n) % CAPACITY].frame))
+        if (zg_equal(id, &item(&idle, n)->frame[0]))
             return true;
     return false;
 }
@@ -114,15 +131,16 @@ static bool receive_request(zg_msg *request)
     return request->count > 0;
 }
 
-/* Take a waiting request and a new one in turns: the client of a waiting
- * request may have closed its socket long ago. False if there is no request. */
+/* Take a waiting request and a new one in turns. Of the waiting ones the newest
+ * is first: the clients of older ones have probably sent them again. False if
+ * there is no request. */
 static bool next_request(zg_msg *request)
 {
     static bool waiting_first;
 
     waiting_first = !waiting_first;
-    return (waiting_first && take(&waiting, request))
-           || receive_request(request) || take(&waiting, request);
+    return (waiting_first && take_newest(&waiting, request))
+           || receive_request(request) || take_newest(&waiting, request);
 }
 
 /* Send [worker][][client][][body...]. A worker that has disconnected cannot be
@@ -131,7 +149,7 @@ static void dispatch(zg_msg *request)
 {
     zg_msg worker = { 0 };
 
-    while (request->count > 0 && take(&idle, &worker)) {
+    while (request->count > 0 && take_oldest(&idle, &worker)) {
         zg_insert(request, 0, "", 0);
         zg_insert(request, 0, zmq_msg_data(&worker.frame[0]),
                   zmq_msg_size(&worker.frame[0]));
@@ -182,7 +200,7 @@ int main(int argc, char *argv[])
             put(&waiting, msg.frame, msg.count);
         reads = idle.count > 0 || no_worker();
     }
-    while (take(&idle, &msg) || take(&waiting, &msg))
+    while (take_oldest(&idle, &msg) || take_oldest(&waiting, &msg))
         ;
     zg_clear(&msg);
     zmq_close(frontend);

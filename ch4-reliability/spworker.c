@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* spworker.c - Simple Pirate worker: registers with READY, then echoes
- * requests.
+/* spworker.c - Simple Pirate worker: registers, then echoes requests.
  *
  *     REQ lpclients ---> ROUTER spqueue ROUTER <--- REQ spworker
  *                   5555                  5556        (this)

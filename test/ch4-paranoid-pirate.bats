@@ -467,9 +467,13 @@ one_reply() {
   for n in 1 2 3; do ends "client$n" 1; done
   ((($(memory queue) - before) < 10000))
   wait_for queue 'W: dropped the oldest of 1000 waiting requests'
-  # The old ones do not delay a client that waits for its reply.
+  # The old ones delay no client that waits for its reply: one was there before
+  # the worker, the other comes after it.
+  start early lpclient -n 5 -t 5000 -r 1 ipc://front
+  elapse 0.3
   pp_worker worker
   run -0 lpclient -n 5 -t 5000 -r 1 ipc://front
+  ends early
   (($(lines_of worker 'I: done') < 100))
   stop worker
   stop queue
@@ -482,7 +486,7 @@ one_reply() {
   wait_for victim mine
   kill9 victim
   wait_for queue 'removed a busy worker'
-  start burst zpeer -r 1200 -n 0 DEALER ipc://front '' x
+  start burst zpeer -r 1200 -n 1 -t 60000 DEALER ipc://front '' x
   wait_for queue 'W: dropped the oldest of 1000 waiting requests' 200
   pp_worker worker -t 0
   ends client

@@ -288,9 +288,13 @@ sp_queue() {
   for n in 1 2 3; do ends "client$n" 1; done
   ((($(memory queue) - before) < 10000))
   wait_for queue 'W: dropped the oldest of 1000 waiting requests'
-  # The old ones do not delay a client that waits for its reply.
+  # The old ones delay no client that waits for its reply: one was there before
+  # the worker, the other comes after it.
+  start early lpclient -n 5 -t 5000 -r 1 ipc://front
+  elapse 0.3
   start worker spworker -t 10 -f 0 ipc://back
   run -0 lpclient -n 5 -t 5000 -r 1 ipc://front
+  ends early
   (($(lines_of worker 'I: done') < 100))
   stop worker
   stop queue
