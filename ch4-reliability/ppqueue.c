@@ -12,7 +12,8 @@
  *
  * While all workers are busy the queue reads no requests, so they wait in the
  * sockets. While there is no worker it reads them and keeps the last 1000:
- * clients that send again would otherwise fill its memory.
+ * clients that send again would otherwise fill its memory. It serves the newest
+ * first, because its client still waits.
  *
  * The queue loses its requests if it dies; the clients send them again. A
  * frozen worker may complete a request that another one has received too.

@@ -8,11 +8,12 @@
  * that it is idle again. The queue gives a request to the worker that has been
  * idle longest. While all workers are busy the queue reads no requests, so they
  * wait in the sockets. While no worker is there the queue reads them, and keeps
- * the last 1000: clients that send again would otherwise fill its memory.
+ * the last 1000: clients that send again would otherwise fill its memory. It
+ * serves the newest first, because its client still waits.
  *
  * An idle worker that has disconnected costs nothing: the next one receives the
- * request. A busy worker that dies takes its request along, and a worker does
- * not notice that the queue was restarted: see ppqueue.c for both.
+ * request. The request of a busy worker that dies is lost, and so is an idle
+ * worker when the queue restarts: see ppqueue.c for both.
  *
  * Build: cc -Icommon ch4-reliability/spqueue.c -o spqueue -lzmq -lpthread
  * Try it: see spworker.c.

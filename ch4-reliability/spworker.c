@@ -9,9 +9,9 @@
  * it simulates faults, at random: it works three seconds, which is longer than
  * lpclient waits, or it crashes without a reply.
  *
- * If the queue dies, the worker waits for a message that never comes. A new
- * queue does not know the worker, and the REQ socket cannot send READY again:
- * see ppworker.c.
+ * If the queue dies while the worker is idle, the worker waits without end. A
+ * new queue does not know the worker, and the REQ socket cannot send READY
+ * again: see ppworker.c.
  *
  * Build: cc -Icommon ch4-reliability/spworker.c -o spworker -lzmq -lpthread
  *

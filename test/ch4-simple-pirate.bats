@@ -40,7 +40,7 @@ sp_queue() {
   thaw w2
   idle w2
   in_order client
-  note 'If the queue dies its workers are lost: Paranoid Pirate detects that.'
+  note 'If the queue dies its idle workers are lost: Paranoid Pirate detects that.'
   stop client
   stop w2 INT
   stop w3
@@ -115,7 +115,7 @@ sp_queue() {
   stop second
 }
 
-@test "simple pirate: a restarted queue does not know its old workers" {
+@test "simple pirate: a restarted queue loses idle workers, busy ones register" {
   sp_queue
   start old spworker -t 0 -f 0 ipc://back
   run -0 lpclient -n 1 -t 5000 ipc://front
@@ -123,8 +123,14 @@ sp_queue() {
   sp_queue
   start client lpclient -n 1 -t 200 -r 3 ipc://front
   ends client 1
-  start new spworker -t 0 -f 0 ipc://back
-  run -0 lpclient -n 2 -t 5000 ipc://front
+  start busy spworker -t 1000 -f 0 ipc://back
+  start client lpclient -n 2 -t 9000 ipc://front
+  wait_for busy 'I: working'
+  kill9 queue
+  sp_queue
+  wait_for queue 'W: reply dropped: Host unreachable'
+  kill9 client
+  run -0 lpclient -n 1 -t 9000 ipc://front
   [[ $(lines_of old 'I: done') == 1 ]]
 }
 
