@@ -1,200 +1,250 @@
 /* SPDX-License-Identifier: 0BSD */
-/* flcliapi.c - the client's half of RFC 10: which servers live, whom to ask.
+/* flcliapi.c - Freelance client class: pings servers, asks those that answer.
  *
- *     application DEALER <---> ROUTER agent <---> ROUTER servers
- *       [CONNECT][endpoint]        (this)      [PING]
- *       [REQUEST][body...]                     [PONG]
- *       [OK][reply...] or [FAILED]             [number][body or reply...]
+ *     application PAIR <---> PAIR agent DEALER <---> ROUTER server
+ *       [CONNECT][endpoint]    (this)   DEALER <---> ROUTER server
+ *       [REQUEST][body...]              [PING]              [PONG]
+ *       [OK][reply...] or [FAILED]      [number][body...]   [number][reply...]
  *
- * The agent is a thread, so that servers are watched while the application does
- * something else. One socket for both sides saves it a poll for each message.
- * A request goes to a server that has answered a PING, and soon to the next one
- * if no reply comes, to each once. Connections to servers that then still owe a
- * reply are made anew: this takes back what is unsent, and late replies find no
- * way. We name connections ourselves: how servers call themselves is all one.
+ * The agent is a thread, so it pings the servers also while the application
+ * does something else. It sends a request to one server that has answered a
+ * PING and, if no reply arrives in 400 ms, to the next one, to each server
+ * once. Then it reconnects to the servers that have not replied: that discards
+ * the requests which are still unsent, and late replies cannot arrive.
+ *
+ * A request may be executed by several servers. The number in front of a reply
+ * tells the agent to which request it belongs.
  *
  * Guide: chapter 4, "Model Three: Complex and Nasty".
  */
 #include "flcliapi.h"
 
-#define APP "app" /* the application's name at the agent's socket */
-
 enum {
     MAX_SERVERS = 64,
     MAX_BODY = 16, /* frames */
-    LIVENESS = 3,  /* pings without answer, then we connect anew */
-    TRY_MS = 400,  /* then the next server: the third has its turn in time */
+    LIVENESS = 3,  /* PINGs without an answer until the agent reconnects */
+    TRY_MS = 400,  /* per server: the third is asked within a second */
+    BATCH = 100,   /* messages from one server in a row */
 };
 
 struct server {
     char endpoint[256];
-    char name[24];  /* of this connection */
-    bool alive;     /* it answered a PING over this connection */
-    bool asked;     /* it got the request over it, and has not replied */
+    void *ctx, *sock;
+    bool is_alive;  /* has answered a PING on this connection */
+    bool asked;     /* has the current request, and has not replied */
     int unanswered; /* PINGs */
 };
 
 struct flcliapi {
-    void *pipe, *router; /* the application's end; all the rest: the agent's */
+    void *pipe; /* of the application; the rest belongs to the agent */
+    void *agent_pipe;
     pthread_t thread;
     long timeout, ping_interval;
     struct server server[MAX_SERVERS];
-    int servers, preferred;
-    unsigned long connections, requests;
-    zg_msg request; /* its body, or empty: none */
-    char number[24];
-    int64_t ping_at, expires, next_at; /* next_at: to ask one more server */
+    int server_count, preferred; /* the server that replied last */
+    zg_msg request;              /* its body; empty if there is none */
+    unsigned long request_count;
+    char number[24]; /* of the request */
+    int64_t ping_at, expiry, next_try_at;
 };
 
-/* Append frames of another message; their bytes are shared. */
-static void append(zg_msg *msg, zg_msg *other, int first)
-{
-    for (int i = first; i < other->count; i++) {
-        zmq_msg_init(&msg->frame[msg->count]);
-        zmq_msg_copy(&msg->frame[msg->count++], &other->frame[i]);
-    }
-}
-
-/* [name][PING] or [name][number][body...] */
-static bool tell(flcliapi *self, struct server *server, const char *what,
-                 zg_msg *body)
+/* Send [PING] or [number][body...]. False if the socket is full. */
+static bool send_to(struct server *server, const char *first, zg_msg *body)
 {
     zg_msg msg = { 0 };
 
-    zg_insert(&msg, 0, server->name, strlen(server->name));
-    zg_insert(&msg, 1, what, strlen(what));
-    append(&msg, body, 0);
-    bool sent = zg_send(&msg, self->router, ZMQ_DONTWAIT);
+    zg_insert(&msg, 0, first, strlen(first));
+    zg_append(&msg, body->frame, body->count);
+    bool sent = zg_send(&msg, server->sock, ZMQ_DONTWAIT);
     zg_clear(&msg);
     return sent;
 }
 
-static void connect_anew(flcliapi *self, struct server *server)
+static void ping(struct server *server)
 {
-    if (server->name[0] != '\0')
-        zmq_disconnect(self->router, server->endpoint);
-    snprintf(server->name, sizeof server->name, "%lu", ++self->connections);
-    zg_must(zmq_setsockopt(self->router, ZMQ_CONNECT_ROUTING_ID, server->name,
-                           strlen(server->name)));
-    if (zmq_connect(self->router, server->endpoint) == -1)
-        zg_die(server->endpoint);
-    server->alive = server->asked = false;
-    server->unanswered = tell(self, server, "PING", &(zg_msg){ 0 });
+    zg_msg none = { 0 };
+
+    server->unanswered += send_to(server, "PING", &none);
 }
 
-/* [app][CONNECT][endpoint] */
+/* Connect, or reconnect with a new socket. */
+static void connect_server(flcliapi *self, struct server *server)
+{
+    if (server->sock != NULL)
+        zmq_close(server->sock);
+    server->sock = zg_socket(server->ctx, ZMQ_DEALER);
+    zg_set(server->sock, ZMQ_LINGER, 0); /* discard unsent requests */
+    zg_set(server->sock, ZMQ_CONNECT_TIMEOUT, (int) self->ping_interval);
+    zg_connect(server->sock, server->endpoint);
+    server->is_alive = server->asked = false;
+    server->unanswered = 0;
+    ping(server);
+}
+
+/* [CONNECT][endpoint]. A server has a context of its own: looking up its name
+ * may take 30 s and delays all sockets of the context. */
 static void add_server(flcliapi *self, zg_msg *msg)
 {
-    struct server *s = self->server, *end = s + self->servers;
+    struct server *server = &self->server[self->server_count];
+    char endpoint[sizeof server->endpoint];
 
-    while (s < end && !zg_is(msg, 2, s->endpoint))
-        s++;
-    if (s == self->server + MAX_SERVERS) {
-        fprintf(stderr, "W: too many servers\n");
-    } else if (s == end) {
-        snprintf(s->endpoint, sizeof s->endpoint, "%.*s",
-                 (int) zmq_msg_size(&msg->frame[2]),
-                 (char *) zmq_msg_data(&msg->frame[2]));
-        connect_anew(self, s);
-        self->servers++;
+    zg_text(&msg->frame[1], endpoint, sizeof endpoint);
+    for (int i = 0; i < self->server_count; i++)
+        if (strcmp(self->server[i].endpoint, endpoint) == 0)
+            return;
+    if (self->server_count == MAX_SERVERS) {
+        fprintf(stderr, "W: server ignored, there are %d\n", MAX_SERVERS);
+        return;
     }
+    memcpy(server->endpoint, endpoint, sizeof endpoint);
+    server->ctx = zmq_ctx_new();
+    connect_server(self, server);
+    self->server_count++;
 }
 
-/* [app][REQUEST][body...] */
-static void begin(flcliapi *self, zg_msg *msg)
+/* [REQUEST][body...] */
+static void begin_request(flcliapi *self, zg_msg *msg)
 {
-    append(&self->request, msg, 2);
-    snprintf(self->number, sizeof self->number, "%lu", ++self->requests);
-    self->next_at = zg_now();
-    self->expires = self->next_at + self->timeout;
+    zg_append(&self->request, &msg->frame[1], msg->count - 1);
+    snprintf(self->number, sizeof self->number, "%lu", ++self->request_count);
+    self->next_try_at = zg_now();
+    self->expiry = zg_now() + self->timeout;
 }
 
-/* Give the application its [OK][reply...] or [FAILED]. */
-static void finish(flcliapi *self, const char *status, zg_msg *msg)
+/* Send [OK][reply...] or [FAILED] to the application. */
+static void end_request(flcliapi *self, const char *status, zg_msg *reply)
 {
-    zg_insert(msg, 0, status, strlen(status));
-    zg_insert(msg, 0, APP, strlen(APP));
-    zg_send(msg, self->router, ZMQ_DONTWAIT);
+    zg_insert(reply, 0, status, strlen(status));
+    zg_send(reply, self->agent_pipe, ZMQ_DONTWAIT);
     zg_clear(&self->request);
-    self->expires = self->next_at = ZG_FOREVER;
-    for (int i = 0; i < self->servers; i++)
+    self->expiry = self->next_try_at = ZG_FOREVER;
+    for (int i = 0; i < self->server_count; i++)
         if (self->server[i].asked)
-            connect_anew(self, &self->server[i]);
+            connect_server(self, &self->server[i]);
 }
 
-/* [name][PONG] or [name][number][reply...] */
-static void from_server(flcliapi *self, zg_msg *msg)
+/* [PONG] or [number][reply...] */
+static void from_server(flcliapi *self, struct server *server, zg_msg *msg)
 {
-    struct server *server = self->server, *end = server + self->servers;
-    bool pong = msg->count == 2 && zg_is(msg, 1, "PONG");
+    bool is_pong = msg->count == 1 && zg_is(msg, 0, "PONG");
 
-    while (server < end && !zg_is(msg, 0, server->name))
-        server++;
-    if (server == end || (!pong && msg->count < 3)) {
+    if (!is_pong && msg->count < 2) {
         zg_drop(msg, "a server");
         return;
     }
     server->unanswered = 0;
-    server->alive |= pong;
-    if (server->asked && zg_is(msg, 1, self->number)) {
+    server->is_alive |= is_pong;
+    if (server->asked && zg_is(msg, 0, self->number)) {
         server->asked = false;
         self->preferred = (int) (server - self->server);
-        zg_pop(msg, 2);
-        finish(self, "OK", msg);
+        zg_pop(msg, 1);
+        end_request(self, "OK", msg);
     }
+}
+
+static void read_replies(flcliapi *self, struct server *server)
+{
+    zg_msg msg = { 0 };
+
+    for (int n = 0; n < BATCH && zg_recv(&msg, server->sock, ZMQ_DONTWAIT); n++)
+        from_server(self, server, &msg);
+    zg_clear(&msg);
 }
 
 static void ping_servers(flcliapi *self)
 {
-    for (struct server *s = self->server; s < &self->server[self->servers]; s++)
-        if (s->unanswered >= LIVENESS && !s->asked)
-            connect_anew(self, s);
+    for (int i = 0; i < self->server_count; i++) {
+        struct server *server = &self->server[i];
+        if (server->unanswered >= LIVENESS && !server->asked)
+            connect_server(self, server);
         else
-            s->unanswered += tell(self, s, "PING", &(zg_msg){ 0 });
+            ping(server);
+    }
     self->ping_at = zg_now() + self->ping_interval;
 }
 
-/* Do what is due, and return when more will be, if nothing comes before. */
-static int64_t tick(flcliapi *self)
+/* Send the request to the next live server that does not have it. */
+static void try_next_server(flcliapi *self)
 {
-    int64_t now = zg_now(), due;
-
-    if (now >= self->ping_at)
-        ping_servers(self);
-    if (now >= self->expires)
-        finish(self, "FAILED", &(zg_msg){ 0 });
-    for (int i = 0; i < self->servers && now >= self->next_at; i++) {
-        struct server *s = &self->server[(self->preferred + i) % self->servers];
-        if (s->alive && !s->asked
-            && (s->asked = tell(self, s, self->number, &self->request)))
-            self->next_at = now + TRY_MS;
+    for (int i = 0; i < self->server_count; i++) {
+        int n = (self->preferred + i) % self->server_count;
+        struct server *server = &self->server[n];
+        if (!server->is_alive || server->asked
+            || !send_to(server, self->number, &self->request))
+            continue;
+        server->asked = true;
+        self->next_try_at = zg_now() + TRY_MS;
+        return;
     }
-    due = self->ping_at < self->expires ? self->ping_at : self->expires;
-    return now < self->next_at && self->next_at < due ? self->next_at : due;
+}
+
+static void check_timers(flcliapi *self)
+{
+    zg_msg none = { 0 };
+
+    if (zg_now() >= self->ping_at)
+        ping_servers(self);
+    if (zg_now() >= self->expiry)
+        end_request(self, "FAILED", &none);
+    if (zg_now() >= self->next_try_at)
+        try_next_server(self);
+}
+
+/* Wait for messages and timers. False on shutdown. */
+static bool wait_for_messages(flcliapi *self)
+{
+    zmq_pollitem_t items[MAX_SERVERS + 1] = { { self->agent_pipe, 0, ZMQ_POLLIN,
+                                                0 } };
+    int64_t deadline =
+        self->ping_at < self->expiry ? self->ping_at : self->expiry;
+
+    /* If no server is alive, the next try is when one answers a PING. */
+    if (self->next_try_at > zg_now() && self->next_try_at < deadline)
+        deadline = self->next_try_at;
+    for (int i = 0; i < self->server_count; i++)
+        items[i + 1] =
+            (zmq_pollitem_t){ self->server[i].sock, 0, ZMQ_POLLIN, 0 };
+    return zg_poll(items, self->server_count + 1, deadline) != -1;
+}
+
+/* Read a message of the application. False if it is [END]. */
+static bool from_application(flcliapi *self, zg_msg *msg)
+{
+    if (zg_is(msg, 0, "REQUEST"))
+        begin_request(self, msg);
+    else if (zg_is(msg, 0, "CONNECT"))
+        add_server(self, msg);
+    else
+        return false;
+    return true;
+}
+
+static void *end_context(void *ctx)
+{
+    zmq_ctx_term(ctx);
+    return NULL;
 }
 
 static void *agent(void *arg)
 {
     flcliapi *self = arg;
+    bool running = true;
     zg_msg msg = { 0 };
 
-    for (bool go_on = true; go_on;) {
-        int left = (int) (tick(self) - zg_now());
-        left = left > 0 ? left : 0;
-        zmq_setsockopt(self->router, ZMQ_RCVTIMEO, &left, sizeof left);
-        if (!zg_recv(&msg, self->router, 0))
-            go_on = errno != ETERM;
-        else if (!zg_is(&msg, 0, APP))
-            from_server(self, &msg);
-        else if (zg_is(&msg, 1, "REQUEST"))
-            begin(self, &msg);
-        else if (zg_is(&msg, 1, "CONNECT"))
-            add_server(self, &msg);
-        else
-            go_on = false;
+    while (running && wait_for_messages(self)) {
+        while (running && zg_recv(&msg, self->agent_pipe, ZMQ_DONTWAIT))
+            running = from_application(self, &msg);
+        for (int i = 0; i < self->server_count; i++)
+            read_replies(self, &self->server[i]);
+        check_timers(self);
     }
     zg_clear(&msg);
     zg_clear(&self->request);
+    /* Do not wait for the contexts: a lookup may be pending. */
+    for (int i = 0; i < self->server_count; i++) {
+        zmq_close(self->server[i].sock);
+        pthread_detach(zg_thread(end_context, self->server[i].ctx));
+    }
     return NULL;
 }
 
@@ -208,14 +258,10 @@ flcliapi *flcliapi_new(void *ctx, long timeout, long ping_interval)
     snprintf(inproc, sizeof inproc, "inproc://flcliapi-%p", (void *) self);
     self->timeout = timeout;
     self->ping_interval = ping_interval;
-    self->expires = self->next_at = ZG_FOREVER; /* there is no request */
-    self->pipe = zg_socket(ctx, ZMQ_DEALER);
-    self->router = zg_socket(ctx, ZMQ_ROUTER);
-    zg_set(self->router, ZMQ_LINGER, 0); /* to take back what is queued */
-    zg_set(self->router, ZMQ_ROUTER_MANDATORY, 1);
-    zg_set(self->router, ZMQ_CONNECT_TIMEOUT, (int) ping_interval);
-    zg_must(zmq_bind(self->router, inproc));
-    zg_must(zmq_setsockopt(self->pipe, ZMQ_ROUTING_ID, APP, strlen(APP)));
+    self->expiry = self->next_try_at = ZG_FOREVER; /* there is no request */
+    self->pipe = zg_socket(ctx, ZMQ_PAIR);
+    self->agent_pipe = zg_socket(ctx, ZMQ_PAIR);
+    zg_must(zmq_bind(self->agent_pipe, inproc));
     zg_connect(self->pipe, inproc);
     self->thread = zg_thread(agent, self);
     return self;
@@ -226,7 +272,7 @@ void flcliapi_destroy(flcliapi **self)
     zmq_send((*self)->pipe, "END", 3, 0);
     pthread_join((*self)->thread, NULL);
     zmq_close((*self)->pipe);
-    zmq_close((*self)->router);
+    zmq_close((*self)->agent_pipe);
     free(*self);
     *self = NULL;
 }
@@ -239,13 +285,14 @@ void flcliapi_connect(flcliapi *self, const char *endpoint)
 
 bool flcliapi_request(flcliapi *self, zg_msg *msg)
 {
+    errno = EINVAL;
     if (msg->count == 0 || msg->count > MAX_BODY)
-        return errno = EINVAL, false;
+        return false;
     zg_insert(msg, 0, "REQUEST", 7);
     if (!zg_send(msg, self->pipe, 0) || !zg_recv(msg, self->pipe, 0))
         return false;
-    bool found = zg_is(msg, 0, "OK");
+    bool replied = zg_is(msg, 0, "OK");
     zg_pop(msg, 1);
-    errno = found ? 0 : ETIMEDOUT;
-    return found;
+    errno = replied ? 0 : ETIMEDOUT;
+    return replied;
 }

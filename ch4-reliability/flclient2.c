@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: 0BSD */
-/* flclient2.c - asks all servers at once and takes the first answer.
+/* flclient2.c - Freelance model two: asks all servers at once, uses the first
+ * reply.
  *
- *     DEALER flclient2 (this) ===> REP flserver2    [][number][random name]
- *                             ===> REP flserver2
- *                             ===> REP flserver2    [][number][OK]
+ *     DEALER flclient2 (this) ---> REP flserver2    [][number][request]
+ *     DEALER                  ---> REP flserver2
+ *     DEALER                  ---> REP flserver2    [][number][OK]
  *
- * No state is kept about servers: a dead one costs nothing, because a DEALER
- * deals the copies to those that are there. With ZMQ_IMMEDIATE this means those
- * that are connected, and nothing piles up for a server that comes later.
+ * The client has a socket per server and sends a copy of each request to every
+ * server that is connected (ZMQ_IMMEDIATE). A dead server costs nothing, and a
+ * slow one neither. If no reply arrives in half a second, the client sends the
+ * copies again: a server may have restarted.
+ *
+ * Every server executes every request, so more servers do not serve more
+ * clients. flclient3.c sends a request to one server.
  *
  * Build: cc -Icommon ch4-reliability/flclient2.c -o flclient2 -lzmq -lpthread
  *
  * Try it:
  *     $ bin/flserver2 tcp://127.0.0.1:5556 &
  *     $ bin/flclient2 tcp://localhost:5555 tcp://localhost:5556
- *     Average round trip cost: ... usec
+ *     Average round trip: ... us
  *
  * Guide: chapter 4, "Model Two: Brutal Shotgun Massacre".
  */
@@ -22,32 +27,52 @@
 
 static const char usage[] =
     "flclient2 [-n COUNT] [-t MS] ENDPOINT...\n"
-    "Sends each request to all servers and takes the first answer.\n"
+    "Sends each request to all servers and uses the first reply.\n"
     "  -n COUNT     requests (10000)\n"
-    "  -t MS        how long to wait for an answer (2500)\n"
-    "  ENDPOINT...  connect\n"
+    "  -t MS        timeout of a request (2500)\n"
+    "  ENDPOINT...  connect, up to 64\n"
     "Peers: flserver2 ENDPOINT...\n";
 
-/* A server that was asked may freeze, another may come: so ask again. */
-enum { ASK_AGAIN_MS = 500 };
+enum { MAX_SERVERS = 64, RESEND_MS = 500 };
 
-/* [][number][random name], a copy for each server; less if there are less.
- * Returns how many have gone out. */
-static int blast(void *sock, const char *number, int copies)
+struct server {
+    void *ctx, *sock;
+    bool asked; /* has a copy of the current request */
+};
+
+static struct server servers[MAX_SERVERS];
+static int server_count;
+static void *stop;
+
+/* Connect in a context of its own: looking up the name of a server may take 30
+ * s and delays all sockets of the context. */
+static void connect_server(struct server *server, const char *endpoint)
 {
-    int sent = 0;
-
-    while (sent < copies
-           && zmq_send(sock, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) == 0) {
-        zmq_send(sock, number, strlen(number), ZMQ_SNDMORE);
-        zmq_send(sock, "random name", 11, 0);
-        sent++;
-    }
-    return sent;
+    server->ctx = zmq_ctx_new();
+    server->sock = zg_socket(server->ctx, ZMQ_DEALER);
+    zg_set(server->sock, ZMQ_IMMEDIATE, 1); /* only while it is connected */
+    zg_set(server->sock, ZMQ_LINGER, 0);
+    zg_connect(server->sock, endpoint);
 }
 
-/* [][number][answer]: the others answer too, and late; that is no fault. */
-static bool answered(void *sock, const char *number)
+/* Send [][number][request] to each connected server that has no copy. */
+static void send_copies(const char *number)
+{
+    for (int i = 0; i < server_count; i++) {
+        zg_msg msg = { 0 };
+        if (servers[i].asked)
+            continue;
+        zg_insert(&msg, 0, "", 0);
+        zg_insert(&msg, 1, number, strlen(number));
+        zg_insert(&msg, 2, "random name", 11);
+        servers[i].asked = zg_send(&msg, servers[i].sock, ZMQ_DONTWAIT);
+        zg_clear(&msg);
+    }
+}
+
+/* Read [][number][reply]. True if one is for this request; the others belong to
+ * earlier requests. */
+static bool read_replies(void *sock, const char *number)
 {
     zg_msg msg = { 0 };
     bool found = false;
@@ -61,51 +86,80 @@ static bool answered(void *sock, const char *number)
     return found;
 }
 
-/* 1: a server answered, 0: none did, -1: the program is to stop. */
-static int request(void *sock, long sequence, int servers)
+/* Wait for messages, or for a server to connect that has no copy. -1 on
+ * shutdown. */
+static int wait_for_servers(int64_t deadline)
 {
-    int64_t end = zg_now() + zg_number('t'), again = 0;
-    zmq_pollitem_t item = { sock, 0, ZMQ_POLLIN, 0 };
+    zmq_pollitem_t items[MAX_SERVERS + 1] = { { stop, 0, ZMQ_POLLERR, 0 } };
+
+    for (int i = 0; i < server_count; i++) {
+        items[i + 1].socket = servers[i].sock;
+        items[i + 1].events =
+            servers[i].asked ? ZMQ_POLLIN : ZMQ_POLLIN | ZMQ_POLLOUT;
+    }
+    return zg_poll(items, server_count + 1, deadline);
+}
+
+/* Return 1 if a server replied in time, 0 if none did, -1 on shutdown. */
+static int request(long sequence)
+{
+    int64_t deadline = zg_now() + zg_number('t'), resend_at = 0;
     char number[24];
 
     snprintf(number, sizeof number, "%ld", sequence);
-    while (zg_now() < end) {
-        if (zg_now() >= again) {
-            bool sent = blast(sock, number, servers) > 0;
-            item.events = sent ? ZMQ_POLLIN : ZMQ_POLLIN | ZMQ_POLLOUT;
-            again = sent ? zg_now() + ASK_AGAIN_MS : 0;
+    while (zg_now() < deadline) {
+        if (zg_now() >= resend_at) {
+            for (int i = 0; i < server_count; i++)
+                servers[i].asked = false;
+            resend_at = zg_now() + RESEND_MS;
         }
-        if (zg_poll(&item, 1, again > 0 && again < end ? again : end) == -1)
+        send_copies(number);
+        if (wait_for_servers(resend_at < deadline ? resend_at : deadline) == -1)
             return -1;
-        if (answered(sock, number))
-            return 1;
+        for (int i = 0; i < server_count; i++)
+            if (read_replies(servers[i].sock, number))
+                return 1;
     }
     return 0;
+}
+
+static void *end_context(void *ctx)
+{
+    zmq_ctx_term(ctx);
+    return NULL;
+}
+
+/* Do not wait for the contexts: they end after a lookup that may be pending. */
+static void close_servers(void)
+{
+    for (int i = 0; i < server_count; i++) {
+        zmq_close(servers[i].sock);
+        pthread_detach(zg_thread(end_context, servers[i].ctx));
+    }
 }
 
 int main(int argc, char *argv[])
 {
     char **endpoint = zg_args(argc, argv, usage);
     long count = zg_number('n'), sequence = 0;
-    int servers = 0, status = 1;
+    int outcome = 1;
 
-    zg_number('t');
-    if (*endpoint == NULL)
+    if (*endpoint == NULL || argc > MAX_SERVERS || zg_number('t') == 0)
         zg_usage_error();
-    void *ctx = zg_start(), *sock = zg_socket(ctx, ZMQ_DEALER);
-    zg_set(sock, ZMQ_IMMEDIATE, 1);
-    zg_set(sock, ZMQ_LINGER, 0);
-    for (; *endpoint != NULL; endpoint++, servers++)
-        zg_connect(sock, *endpoint);
+    void *ctx = zg_start();
+    stop = zg_socket(ctx, ZMQ_PAIR);
+    for (; *endpoint != NULL; endpoint++)
+        connect_server(&servers[server_count++], *endpoint);
     int64_t start = zg_now();
-    while (sequence < count && status == 1)
-        status = request(sock, ++sequence, servers);
-    if (status == 1 && count > 0)
-        printf("Average round trip cost: %ld usec\n",
-               (long) (zg_now() - start) * 1000 / count);
-    else if (status == 0)
-        fprintf(stderr, "E: no server answers, giving up\n");
-    zmq_close(sock);
+    while (sequence < count && outcome == 1)
+        outcome = request(++sequence);
+    if (outcome == 1 && count > 0)
+        printf("Average round trip: %lld us\n",
+               (long long) (zg_now() - start) * 1000 / count);
+    else if (outcome == 0)
+        fprintf(stderr, "E: no server replied\n");
+    close_servers();
+    zmq_close(stop);
     zg_stop(ctx);
-    return status == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return outcome == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: 0BSD */
-/* flserver1.c - an echo service; of such there are several.
+/* flserver1.c - echo server for Freelance model one; run several.
  *
  *     REQ flclient1 ---> REP flserver1 (this)
  *                   ...> REP flserver1
+ *
+ * The server returns each request. It knows nothing of the other servers: the
+ * client asks them one after the other.
  *
  * Build: cc -Icommon ch4-reliability/flserver1.c -o flserver1 -lzmq -lpthread
  *
@@ -13,7 +16,7 @@
 #include "zg.h"
 
 static const char usage[] = "flserver1 ENDPOINT\n"
-                            "Sends back what it gets.\n"
+                            "Returns each request unchanged.\n"
                             "  ENDPOINT  bind\n"
                             "Peers: flclient1 ENDPOINT\n";
 
@@ -25,11 +28,11 @@ int main(int argc, char *argv[])
     void *ctx = zg_start(), *server = zg_socket(ctx, ZMQ_REP);
     zg_msg msg = { 0 };
 
-    zg_bind(server, "echo service", zg_value[0]);
+    zg_bind(server, "server", zg_value[0]);
     while (zg_recv(&msg, server, 0)) {
         if (msg.count == 0) {
             zg_drop(&msg, "a client");
-            zg_insert(&msg, 0, "", 0); /* for a REP socket has to answer */
+            zg_insert(&msg, 0, "", 0); /* a REP socket must send a reply */
         }
         if (!zg_send(&msg, server, 0))
             break;
