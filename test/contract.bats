@@ -1,99 +1,10 @@
-# What every program keeps, whatever its pattern. There is no list of them: the
-# programs are those in bin/, and their usage text tells how to run them.
+# What every program promises, whatever its pattern: arguments, start, stop, and its
+# header comment. What peers may send to it is in contract-wire.bats.
 
 load helpers
+load contract
 
-programs() {
-  local source name
-  for source in "$root"/ch?-*/*.c; do
-    name=$(basename "$source" .c)
-    if [[ -x $bin/$name && (! ${P-} || $P == "$name") ]]; then echo "$name"; fi
-  done
-}
-
-source_of() {
-  echo "$root"/ch?-*/"$1.c"
-}
-
-# each_program CHECK [N] - CHECK NAME for all, N (eight) at a time, each in a
-# folder of its own; what a failed one printed is shown
-each_program() {
-  local name failed=() jobs=()
-  for name in $(programs); do
-    mkdir -p "$name"
-    (
-      set -eE
-      cd "$name"
-      unset watcher
-      pid_of=()
-      trap 'teardown >logs 2>&1' EXIT
-      seq 100000 >testdata        # for those that send a file
-      # Who speaks to a whole network gets one of its own.
-      if "$name" -h | grep -qE '^  (BROADCAST|INTERFACE) '; then
-        hosts alone
-        on alone ip route add default dev eth0
-        # shellcheck disable=SC2034 # it is for start
-        via=("${in_switch[@]/${host_pid[switch]}/${host_pid[alone]}}")
-      fi
-      "$1" "$name"
-      : >passed
-    ) >"$name/check.out" 2>&1 3>&- &
-    jobs+=($!)
-    if ((${#jobs[@]} >= ${2:-8})); then
-      wait "${jobs[0]}" || :
-      jobs=("${jobs[@]:1}")
-    fi
-  done
-  wait "${jobs[@]}" || :
-  for name in $(programs); do
-    if [[ ! -e $name/passed ]]; then
-      failed+=("$name")
-      echo "=== $1 $name"
-      tail -n 30 "$name/check.out" "$name/logs"
-    fi
-  done
-  ((${#failed[@]} == 0)) || fail "$1: ${failed[*]}"
-}
-
-# arguments NAME - set args so that the program keeps running, by itself: each
-# endpoint a file of its own name, the switches that it needs, and a 0 for what
-# says "0: until stopped", for work that takes time, and for simulated faults
-arguments() {
-  local line word first
-  args=() places=()
-  while IFS= read -r line; do
-    read -r word _ <<<"$line"
-    if [[ $line =~ ^'usage: ' ]]; then
-      first=$(sed 's/\[[^]]*\]//g; s/\[[^]]*\]//g' <<<"$line")
-      if [[ $first =~ \ (-[a-zA-Z]) ]]; then args+=("${BASH_REMATCH[1]}"); fi
-    elif [[ $line =~ '0: until stopped' || $line =~ ^'  -t MS '+work ]]; then
-      args+=("$word" 0)
-    elif [[ $line == '  -f PERCENT'* ]]; then
-      args+=(-f 0)              # no accidents of its own
-    elif [[ $line =~ ^'  '[A-Z.0-9]+' '+(bind|connect) ]]; then
-      places+=("ipc://$word")
-    elif [[ $line =~ ^'  '[A-Z] ]]; then
-      places+=("$(given "$word" "$line")")
-    fi
-  done < <("$1" -h)
-}
-
-# A positional argument that is no endpoint: its default, or its name.
-given() {
-  if [[ $2 =~ \(([^\)]*)\) ]]; then echo "${BASH_REMATCH[1]}"; else echo "${1%...}"; fi
-}
-
-start_alone() { # NAME
-  arguments "$1"
-  start "$1" "$1" "${args[@]}" "${places[@]}"
-}
-
-# ended NAME - has it ended by itself, as some do when nobody answers?
-ended() {
-  ! kill -0 "${pid_of[$1]}" 2>/dev/null
-}
-
-# ---- the checks -------------------------------------------------------------------
+# ---- arguments --------------------------------------------------------------------
 
 help_is_right() {
   "$1" -h >out 2>err
@@ -101,48 +12,170 @@ help_is_right() {
   [[ $(head -n 1 out) =~ ^"usage: $1"($|\ ) ]]
   [[ $(sed -n 2p out) =~ ^[A-Z].*\.$ ]]
   [[ $(tail -n 1 out) == 'Peers: '* ]]
-  # Every option of the first line is explained, and the other way round.
+  # Every option of the first line is explained, and the reverse.
   diff <(head -n 1 out | grep -oE -- ' ?[[|]?-[a-zA-Z]\b' | grep -oE -- '-.' | sort -u) \
     <(grep -oE '^  -[a-zA-Z]' out | tr -d ' ' | sort -u)
-  # It opens no socket: with no descriptor to spare it still works.
+  # It opens no socket: it works without a free descriptor.
   (ulimit -n 4 && "$1" -h >/dev/null)
 }
 
 misuse_is_refused() {
-  local option surplus=(x x x x x x x x) given status
-  for option in -Z -? $(sed -nE 's/^  (-[a-z]) (MS|N|COUNT|BYTES|PERCENT|SEED) .*/\1:x \1:-1 \1:99999999999/p' \
-    <("$1" -h)); do
-    status=0
-    IFS=: read -r -a given <<<"$option"
-    timeout 5 "$1" "${given[@]}" >out 2>err || status=$?
-    ((status == 2)) || fail "$option: status $status"
-    [[ ! -s out && $(wc -l <err) -eq 1 && $(<err) == "usage: $1"* ]] || fail "$option"
+  local option first
+  first=$("$1" -h | head -n 1)
+  refused "$1" -Z
+  refused "$1" '-?'
+  for option in $(number_options "$1"); do
+    refused "$1" "$option" x
+    refused "$1" "$option" -1
+    refused "$1" "$option" 99999999999
   done
-  if [[ $("$1" -h | head -n 1) != *...* ]]; then
-    status=0
-    timeout 5 "$1" "${surplus[@]}" >out 2>err || status=$?
-    ((status == 2)) || fail "surplus arguments: status $status"
-    [[ ! -s out && $(wc -l <err) -eq 1 && $(<err) == "usage: $1"* ]]
+  if [[ $first != *...* ]]; then refused "$1" x x x x x x x x; fi
+  arguments "$1"
+  if ((${#places[@]} > 0)); then
+    refused "$1" "${args[@]}" "${places[@]}" -h
+    refused "$1" "${args[@]}" "${places[0]}" -h "${places[@]:1}"
   fi
 }
 
-bind_conflict_is_told() {
-  local i status taken
-  start occupant zpeer -b -n 1 -t 600000 PULL tcp://127.0.0.1:*
+# refused COMMAND... - expect one usage line on stderr and exit status 2
+refused() {
+  local status=0
+  timeout 5 "$@" >out 2>err || status=$?
+  ((status == 2)) || fail "$*: exit status $status"
+  [[ ! -s out && $(wc -l <err) -eq 1 && $(<err) == "usage: $1"* ]] || fail "$*: $(<err)"
+}
+
+# with_place N ENDPOINT COMMAND - run it with another endpoint in place N
+with_place() {
+  local status=0
+  timeout 2 "$3" "${args[@]}" "${places[@]:0:$1}" "$2" "${places[@]:$1+1}" \
+    >out 2>err </dev/null || status=$?
+  ((status == 1)) || fail "$3: ${places[$1]} is $2: exit status $status"
+  grep -qE "^E: .*$(sed 's/[].*[]/\\&/g' <<<"$2").*: .+" err || fail "$3: $2: $(<err)"
+}
+
+bad_endpoint_is_told() {
+  local i endpoint
+  arguments "$1"
+  for i in "${!places[@]}"; do
+    if binds "$1" "${places[i]}" || connects "$1" "${places[i]}"; then
+      for endpoint in nonsense tcp:// tcp://127.0.0.1; do
+        with_place "$i" "$endpoint" "$1"
+      done
+    elif [[ ${places[i]} == SELF ]]; then
+      # The name of a cluster becomes ipc endpoints.
+      with_place "$i" no/such/place "$1"
+    fi
+  done
+}
+
+taken_endpoint_is_told() {
+  local i taken
+  start occupant zpeer -b -n 1 -t 600000 PULL 'tcp://127.0.0.1:*'
   taken=$(bound occupant)
   arguments "$1"
   for i in "${!places[@]}"; do
-    if ! "$1" -h | grep -qE "^  ${places[i]#ipc://} +bind"; then continue; fi
-    status=0
-    timeout 5 "$1" "${args[@]}" "${places[@]:0:i}" "$taken" "${places[@]:i+1}" \
-      >out 2>err || status=$?
-    ((status == 1)) || fail "${places[i]}: status $status"
+    if ! binds "$1" "${places[i]}"; then continue; fi
+    with_place "$i" "$taken" "$1"
     grep -qF "$taken: Address already in use" err
   done
 }
 
-# At rest with one signal, and under load with the other: its peers are there,
-# and others who send what makes no sense. In the full number, all with both.
+# The endpoint of clonesrv6 is the first of three ports, and cannot be a wildcard.
+ipv6_works() {
+  local i sockets=0
+  arguments "$1"
+  for i in "${!places[@]}"; do
+    if binds "$1" "${places[i]}"; then
+      if "$1" -h | grep -q 'it binds P, P+1'; then return; fi
+      places[i]='tcp://[::1]:*'
+      sockets=$((sockets + 1))
+    fi
+  done
+  if ((sockets == 0)); then return; fi
+  start "$1" "$1" "${args[@]}" "${places[@]}"
+  wait_for "$1" '^I: .* bound to tcp://\[::1\]:[0-9]+$' "$sockets"
+  stop_or_end "$1"
+}
+
+# Each numeric option at 0, 1 and the largest number: refused with a usage line, or
+# the program works, does not spin, and stops within a second. All of them run at
+# the same time, each in a folder of its own.
+numbers_work() {
+  local option value case cases=()
+  # A fault is not to take all memory; a sanitizer needs more.
+  local limit='ulimit -v 4000000;'
+  if [[ ${SLACK_MS-} ]]; then limit=; fi
+  arguments "$1"
+  for option in $(number_options "$1"); do
+    for value in 0 1 999999999; do
+      case="${option#-}=$value"
+      cases+=("$case")
+      mkdir "$case"
+      cp testdata "$case"
+      start "$case" bash -c "$limit cd $case && exec \"\$@\"" in-folder \
+        "$1" "${args[@]}" "$option" "$value" "${places[@]}"
+    done
+  done
+  for case in "${cases[@]}"; do
+    wait_until eval "awaits_signals $case || ended $case"
+  done
+  if ((${#cases[@]} > 0)); then spins_not "$1" "${cases[@]}"; fi
+  for case in "${cases[@]}"; do kill "${pid_of[$case]}" 2>/dev/null || :; done
+  for case in "${cases[@]}"; do has_worked "$1" "$case"; done
+}
+
+# ticks PID - set ticks to the processor time that it has used, in 1/100 s
+ticks() {
+  local stat=()
+  ticks=0
+  read -r -a stat 2>/dev/null <"/proc/$1/stat" || return 0
+  ticks=$((stat[13] + stat[14]))
+}
+
+# Expect that no case uses more than a third of a core, unless it is asked to.
+spins_not() { # NAME CASE...
+  local case ticks began=${EPOCHREALTIME/./} ms
+  local -A before=()
+  for case in "${@:2}"; do
+    ticks "${pid_of[$case]}"
+    before[$case]=$ticks
+  done
+  nap 0.6
+  for case in "${@:2}"; do
+    ticks "${pid_of[$case]}"
+    ms=$(((${EPOCHREALTIME/./} - began) / 1000))
+    if (((ticks - before[$case]) * 10 * 3 > ms)) && ! may_be_busy "$1" "$case"; then
+      fail "$1 -$case spins: $((ticks - before[$case])) ticks in $ms ms"
+    fi
+  done
+}
+
+may_be_busy() { # NAME CASE
+  "$1" -h | grep -q '^Counts round trips' \
+    || { [[ $2 != *=1 ]] && "$1" -h | grep -qE -- "^  -${2%=*} .*as fast as"; }
+}
+
+has_worked() { # NAME CASE
+  local pid=${pid_of[$2]} ms=0 status=0 log="./$2.log"
+  while kill -0 "$pid" 2>/dev/null; do
+    if (((ms += 20) > ${STOP_MS:-1000})); then fail "$1 -$2 does not stop"; return 1; fi
+    nap 0.02
+  done
+  wait "$pid" || status=$?
+  unset "pid_of[$2]"
+  case $status in
+  0) ;;
+  1) [[ -s $log ]] && ! grep -qE 'E: (malloc|pthread|zmq_)' "$log" ;;
+  2) grep -q "^usage: $1" "$log" ;;
+  *) false ;;
+  esac || fail "$1 -$2: exit status $status: $(tail -n 3 "$log")"
+}
+
+# ---- start and stop ---------------------------------------------------------------
+
+# At rest with one signal, under load with the other: the peers are there, and so
+# are strangers that send malformed messages. In the full number, all with both.
 stops_at_any_moment() {
   local signal n
   for n in $(seq "$(rounds 1 20)"); do
@@ -163,106 +196,60 @@ stops_at_any_moment() {
 stop_at_some_moment() {
   wait_until eval "ended $1 || awaits_signals $1"
   moment 250
-  if ended "$1"; then gave_up "$1"; else stop "$1" "$2" 2>err || just_ended "$1"; fi
-}
-
-# It ended by itself: done, or among strangers who took its replies.
-gave_up() {
-  local status=0
-  wait "${pid_of[$1]}" || status=$?
-  unset "pid_of[$1]"
-  ((status <= 1)) || fail "$1 exited with $status"
-}
-
-just_ended() {
-  grep -q 'No such process' err && gave_up "$1"
+  stop_or_end "$1" "$2"
 }
 
 start_hostile() { # NAME COUNT
   local place n=0
   for place in "${places[@]}"; do
-    if [[ $place == ipc://* ]] && "$1" -h | grep -qE "^  ${place#ipc://} +bind"; then
+    if binds "$1" "$place"; then
       start "hostile$((n++))" zhostile -n "$2" -s "$RANDOM" "$place"
     fi
   done
 }
 
-# The commands of the Peers line, with the same endpoints; the last is a client.
-peer_commands() {
-  "$1" -h | sed -n 's/^Peers: //p' | grep -v '^none' | sed 's/, */\n/g' || :
-}
-
-# quick COMMAND - the options that spare it simulated work and faults
-quick() {
-  "$1" -h | sed -nE 's/^  (-t) MS +work.*/\1 0/p; s/^  (-f) PERCENT.*/\1 0/p' | tr '\n' ' '
-  echo
-}
-
-start_peers() {
-  local command options n=0
-  while read -r -a command; do
-    with_places "$1" command
-    read -r -a options < <(quick "${command[0]}")
-    start "peer$((n++))" "${command[0]}" "${options[@]}" "${command[@]:1}"
-  done < <(peer_commands "$1")
-}
-
-with_places() { # NAME ARRAY
-  local -n words=$2
-  local i
-  for i in "${!words[@]}"; do
-    if ((i > 0)) && [[ " ${places[*]} " == *" ipc://${words[i]} "* ]]; then
-      words[i]="ipc://${words[i]}"
-    fi
+# SIGTERM while it starts: main may not have blocked the signal yet.
+stops_while_it_starts() {
+  local n status limit=$((${STOP_MS:-1000} + 200))
+  arguments "$1"
+  printf -v limit '%d.%03d' $((limit / 1000)) $((limit % 1000))
+  for n in $(seq "$(rounds 8 200)"); do
+    printf -v n '0.%03d' $((1 + RANDOM % 30))
+    status=0
+    timeout --preserve-status -k "$limit" "$n" "${via[@]}" "$1" "${args[@]}" \
+      "${places[@]}" >out 2>err </dev/null || status=$?
+    ((status <= 1 || status == 128 + 15)) \
+      || fail "$1: SIGTERM after $n s: exit status $status: $(<err)"
   done
 }
 
-drop_all() {
-  local name
-  for name in "${!pid_of[@]}"; do
-    if [[ $name != namespace-* ]]; then kill9 "$name" 2>/dev/null || :; fi
-  done
-  rm -f ./*.log
+# Nobody reads its stdout, a pipe that is full.
+stops_with_a_full_pipe() {
+  local full
+  mkfifo full
+  exec {full}<>full
+  dd if=/dev/zero of=full bs=4096 count=64 oflag=nonblock 2>/dev/null || :
+  arguments "$1"
+  start "$1" bash -c 'exec "$@" >full' into-full "$1" "${args[@]}" "${places[@]}"
+  start_peers "$1"
+  wait_until eval "ended $1 || awaits_signals $1"
+  moment 250
+  STOP_MS=$((${STOP_MS:-1000} + 300)) stop_or_end "$1"
+  exec {full}>&-
 }
 
-survives_nonsense() {
-  local before after options command=() commands=() n=0 socket line
-  start_alone "$1"
-  sleep_until_bound "$1"
-  if ! before=$(memory "$1" 2>/dev/null); then ends "$1"; return; fi
-  for socket in $(sed -nE 's/^I: .* bound to //p' "$1.log"); do
-    if ended "$1"; then ends "$1"; return; fi
-    timeout 60 zhostile -n "$(rounds 500 5000)" -s "$RANDOM" "$socket" || :
-  done
-  if ! after=$(memory "$1" 2>/dev/null); then ends "$1"; return; fi
-  ((after - before < 64 * 1024)) || fail "memory grew from $before to $after kB"
-  # And a well-formed request is served.
-  mapfile -t commands < <(peer_commands "$1")
-  for line in "${commands[@]}"; do
-    read -r -a command <<<"$line"
-    with_places "$1" command
-    read -r -a options < <(quick "${command[0]}")
-    command=("${command[0]}" "${options[@]}" "${command[@]:1}")
-    if ((++n < ${#commands[@]})); then
-      start "peer$n" "${command[@]}"
-    elif "${command[0]}" -h | grep -q '^  -n COUNT' \
-      && ! "${command[0]}" -h | grep -q '^  [A-Z]* *bind'; then
-      start last "${command[0]}" -n 1 "${command[@]:1}"
-      ends last
-    else
-      n=$(wc -l <"$1.log")
-      start last "${command[@]}"
-      wait_until eval "ended $1 || ((\$(wc -l <'$1.log') > $n)) || grep -qv '^I: ' last.log"
-    fi
-  done
+# With descriptors 0 and 1 closed, libzmq must not get them.
+works_without_stdout() {
+  arguments "$1"
+  start "$1" bash -c 'exec "$@" <&- >&-' without "$1" "${args[@]}" "${places[@]}"
+  start_peers "$1"
   stop_at_some_moment "$1" TERM
 }
 
-# Until it has bound all that its usage text says that it binds.
-sleep_until_bound() {
-  local sockets
-  sockets=$("$1" -h | grep -cE '^  [A-Z]+ +bind' || :)
-  if ((sockets > 0)); then wait_for "$1" '^I: .* bound to ' "$sockets"; fi
+# ---- the header comment, and a copy -----------------------------------------------
+
+source_of() {
+  echo "$root"/ch?-*/"$1.c"
 }
 
 builds_as_it_says() {
@@ -274,9 +261,9 @@ builds_as_it_says() {
   "./$1" -h >/dev/null
 }
 
-# The block at the top of the program, as a reader would try it: the lines that
-# begin with $ go to a shell, the others have to appear in what it prints, in
-# this order, "..." standing for anything.
+# Run the block at the top of the program as a reader would: lines that begin with
+# $ go to a shell; the others must appear in its output in this order, where "..."
+# stands for any text.
 does_what_it_says() {
   local file line from=1 at group deadline=$((SECONDS + 40)) way=(unshare -n)
   file=$(source_of "$1")
@@ -311,7 +298,7 @@ does_what_it_says() {
   wait "$group" 2>/dev/null || :
 }
 
-# Of the copies a quarter is made, another each time; in the full number all.
+# A quarter of the programs is copied, at random; in the full number, all.
 copies_and_builds() {
   if ((RANDOM % $(rounds 4 1))); then return; fi
   (cd "$root" && make -s copy P="$1" DEST="$OLDPWD/copy")
@@ -321,24 +308,45 @@ copies_and_builds() {
 
 # ---- the tests --------------------------------------------------------------------
 
-@test "contract: -h tells all, and opens no socket" {
+@test "contract: -h prints the usage, and opens no socket" {
   each_program help_is_right
 }
 
-@test "contract: what is not understood is refused with one line and status 2" {
+@test "contract: a mistake in the arguments is refused with a usage line and status 2" {
   each_program misuse_is_refused
 }
 
+@test "contract: a malformed endpoint is named, with the reason" {
+  each_program bad_endpoint_is_told
+}
+
 @test "contract: an endpoint that is taken is named, with the reason" {
-  each_program bind_conflict_is_told
+  each_program taken_endpoint_is_told
+}
+
+@test "contract: each endpoint can be an IPv6 address" {
+  if [[ ! $(</proc/net/if_inet6) == *' lo'* ]]; then skip 'no IPv6 on this machine'; fi
+  each_program ipv6_works
+}
+
+@test "contract: each numeric option at 0, 1 and 999999999 works or is refused" {
+  each_program numbers_work 4
 }
 
 @test "contract: a signal ends it within a second, at any moment" {
   each_program stops_at_any_moment 4 # a second is short where many work
 }
 
-@test "contract: nonsense neither stops, fills nor confuses it" {
-  each_program survives_nonsense
+@test "contract: a signal ends it within a second, while it starts" {
+  each_program stops_while_it_starts 8
+}
+
+@test "contract: a signal ends it while stdout is a pipe that nobody reads" {
+  each_program stops_with_a_full_pipe 12
+}
+
+@test "contract: it works with descriptors 0 and 1 closed" {
+  each_program works_without_stdout
 }
 
 @test "contract: it builds with the line in its header" {
@@ -346,10 +354,11 @@ copies_and_builds() {
 }
 
 @test "contract: its Try it block does what it says" {
+  may_make_networks || skip 'no right to make network namespaces'
   each_program does_what_it_says
 }
 
-@test "contract: a copy of it builds by itself" {
+@test "contract: a copy of it builds alone" {
   each_program copies_and_builds
 }
 

@@ -168,11 +168,13 @@ ends() {
   ((status == ${2:-0})) || fail "$1 exited with $status"
 }
 
-# awaits_signals NAME - has it got as far as to take signals into its hands? The
-# shell that starts it has a signal mask of its own, for a moment.
+# awaits_signals NAME - return whether the program has blocked the signals that it
+# handles. Until exec, the process is a shell with a signal mask of its own.
 awaits_signals() {
-  [[ $(readlink "/proc/${pid_of[$1]}/exe") == "$bin"/* ]] \
-    && grep -q '^SigBlk:.*6202$' "/proc/${pid_of[$1]}/status"
+  local status=
+  read -rd '' status 2>/dev/null <"/proc/${pid_of[$1]}/status" || :
+  [[ $status =~ ^Name:.([^$'\n']*) && -x $bin/${BASH_REMATCH[1]} \
+    && $status =~ SigBlk:.[0-9a-f]*6202$'\n' ]]
 }
 
 # stop NAME [SIGNAL] - ask it to end, and expect a clean exit within a second. That
@@ -243,6 +245,13 @@ hosts() {
     on "$name" ip link set lo up
     on "$name" ip link set eth0 up
   done
+}
+
+# may_make_networks - return whether this user may make network namespaces
+may_make_networks() {
+  local namespace=(unshare -n)
+  if ((EUID != 0)); then namespace=(unshare -rn); fi
+  "${namespace[@]}" true 2>/dev/null
 }
 
 hold_namespace() {

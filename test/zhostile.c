@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: 0BSD */
-/* zhostile.c - sends nonsense to whatever is bound to an endpoint.
+/* zhostile.c - sends malformed messages to whatever is bound to an endpoint.
  *
- *     zhostile [-n COUNT] [-s SEED] ENDPOINT
+ *     zhostile [-f] [-n COUNT] [-s SEED] ENDPOINT
  *
- * It tries socket types until one is accepted, and then sends messages of 1 to
- * 24 frames: random bytes, words of the protocols in the wrong place, numbers
- * that are none, frames of up to 2 MB. It takes a new routing id now and then.
+ * It finds a socket type that the endpoint accepts. Then it sends messages of 1
+ * to 24 frames: random bytes, words of the protocols in the wrong place, invalid
+ * numbers, frames of up to 2 MB. Every 500 messages it takes a new routing id.
+ * With -f it sends every number of frames from 1 to 30, for several contents.
  */
-#include "zg.h"
+#include "accepted.h"
 
-static const char usage[] = "zhostile [-n COUNT] [-s SEED] ENDPOINT\n"
-                            "Sends nonsense to an endpoint.\n"
-                            "  -n COUNT  messages (5000)\n"
-                            "  -s SEED   for what they are (1)\n"
-                            "  ENDPOINT  where\n";
+static const char usage[] =
+    "zhostile [-f] [-n COUNT] [-s SEED] ENDPOINT\n"
+    "Sends malformed messages to an endpoint.\n"
+    "  -f        every number of frames from 1 to 30, instead of COUNT\n"
+    "  -n COUNT  messages (5000)\n"
+    "  -s SEED   for their content (1)\n"
+    "  ENDPOINT  where a program has bound\n";
 
-static const struct {
-    int type;
-    const char *name;
-} types[] = {
-    { ZMQ_DEALER, "DEALER" }, { ZMQ_PUSH, "PUSH" }, { ZMQ_XSUB, "XSUB" },
-    { ZMQ_PUB, "PUB" },       { ZMQ_PAIR, "PAIR" },
-};
+enum { MOST_FRAMES = 30 };
 
 static const struct {
     const char *bytes;
@@ -80,24 +77,6 @@ static void *connect_as(void *ctx, int type, const char *endpoint)
     return sock;
 }
 
-/* Does this type get as far as the end of the handshake? */
-static bool accepted(void *ctx, int type, const char *endpoint)
-{
-    char inproc[32];
-    void *sock = zg_socket(ctx, type), *monitor = zg_socket(ctx, ZMQ_PAIR);
-
-    sprintf(inproc, "inproc://monitor-%d", type);
-    zg_must(zmq_socket_monitor(sock, inproc, ZMQ_EVENT_HANDSHAKE_SUCCEEDED));
-    zg_connect(monitor, inproc);
-    zg_connect(sock, endpoint);
-    zmq_pollitem_t item = { monitor, 0, ZMQ_POLLIN, 0 };
-    bool yes = zg_poll(&item, 1, zg_now() + 500) == 1;
-    zmq_socket_monitor(sock, NULL, 0);
-    zmq_close(sock);
-    zmq_close(monitor);
-    return yes;
-}
-
 static size_t random_size(void)
 {
     static const size_t sizes[] = {
@@ -117,7 +96,8 @@ static size_t random_size(void)
     }
 }
 
-static void add_frame(zg_msg *msg, size_t limit)
+/* Append a word, or random bytes of at most this size. */
+static void append_frame(zg_msg *msg, size_t limit)
 {
     static char bytes[2000000];
     size_t word = (size_t) random() % (sizeof words / sizeof words[0]), size;
@@ -133,8 +113,19 @@ static void add_frame(zg_msg *msg, size_t limit)
     zg_insert(msg, msg->count, bytes, size);
 }
 
-/* False when the peer does not take it. */
-static bool say_nonsense(void *sock, int type)
+/* Drop all replies. */
+static void read_all(void *sock, int type)
+{
+    zg_msg msg = { 0 };
+
+    while (type != ZMQ_PUSH && type != ZMQ_PUB
+           && zg_recv(&msg, sock, ZMQ_DONTWAIT))
+        continue;
+    zg_clear(&msg);
+}
+
+/* Send a random message; false if the peer does not read. */
+static bool send_random(void *sock, int type)
 {
     zg_msg msg = { 0 };
     long frames = type == ZMQ_XSUB   ? 1
@@ -142,16 +133,43 @@ static bool say_nonsense(void *sock, int type)
                                      : 1 + random() % ZG_MAX_FRAMES;
 
     while (frames-- > 0)
-        add_frame(&msg, type == ZMQ_XSUB ? 999 : SIZE_MAX);
+        append_frame(&msg, type == ZMQ_XSUB ? 999 : SIZE_MAX);
     if (type == ZMQ_XSUB && zmq_msg_size(&msg.frame[0]) > 0)
         *(char *) zmq_msg_data(&msg.frame[0]) = (char) (random() % 3);
     bool sent = zg_send(&msg, sock, 0);
     zg_clear(&msg);
-    while (type != ZMQ_PUSH && type != ZMQ_PUB
-           && zg_recv(&msg, sock, ZMQ_DONTWAIT))
-        continue;
-    zg_clear(&msg);
     return sent;
+}
+
+/* Send one message of each number of frames: the first frame, then the rest. */
+static long send_counts(void *sock, int type, const char *first,
+                        const char *rest)
+{
+    long sent = 0;
+
+    for (int frames = 1; frames <= MOST_FRAMES; frames++) {
+        bool ok = true;
+        for (int i = 0; i < frames && ok; i++) {
+            const char *text = i == 0 ? first : rest;
+            ok = zmq_send(sock, text, strlen(text),
+                          i < frames - 1 ? ZMQ_SNDMORE : 0)
+                 != -1;
+        }
+        sent += ok;
+        read_all(sock, type);
+    }
+    return sent;
+}
+
+static long send_all_counts(void *sock, int type)
+{
+    static const char control[] = "\033[7m\a\177\n\001";
+
+    return send_counts(sock, type, "x", "x") + send_counts(sock, type, "", "x")
+           + send_counts(sock, type, "", "")
+           + send_counts(sock, type, control, control)
+           + send_counts(sock, type, "", control)
+           + send_counts(sock, type, "\001", "\001");
 }
 
 int main(int argc, char *argv[])
@@ -159,27 +177,26 @@ int main(int argc, char *argv[])
     zg_args(argc, argv, usage);
     long count = zg_number('n'), sent = 0, refused = 0;
     void *ctx = zg_start();
-    size_t t = 0;
 
     srandom((unsigned) zg_number('s'));
-    while (!accepted(ctx, types[t].type, zg_value[0]))
-        if (++t == sizeof types / sizeof types[0]) {
-            fprintf(stderr, "E: %s accepts nobody\n", zg_value[0]);
-            zg_stop(ctx);
-            return EXIT_FAILURE;
-        }
+    size_t t = accepted_type(ctx, zg_value[0]);
     void *sock = connect_as(ctx, types[t].type, zg_value[0]);
+    if (zg_value['f'] != NULL) {
+        sent = send_all_counts(sock, types[t].type);
+        count = 0;
+    }
     for (long n = 0; n < count && refused < 10; n++) {
         if (n % 500 == 499) {
             zmq_close(sock);
             sock = connect_as(ctx, types[t].type, zg_value[0]);
         }
-        if (say_nonsense(sock, types[t].type)) {
+        if (send_random(sock, types[t].type)) {
             sent++;
             refused = 0;
         } else {
             refused++;
         }
+        read_all(sock, types[t].type);
     }
     printf("sent %ld messages as %s\n", sent, types[t].name);
     zmq_close(sock);

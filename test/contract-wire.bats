@@ -1,0 +1,186 @@
+# What every program promises about the messages that peers send: none of them stops,
+# hangs, crashes or bloats it, and the next well-formed one is served.
+
+load helpers
+load contract
+
+# peers_of NAME - print the commands of its Peers line, or better ones: complete,
+# and with a worker and a client where the program brings its own
+peers_of() {
+  case $1 in
+  lbbroker) printf '%s\n' "$worker BACKEND READY" 'lpclient FRONTEND' ;;
+  peering[23])
+    printf '%s\n' "$worker ipc://SELF-localbe.ipc READY" 'lpclient ipc://SELF-localfe.ipc'
+    ;;
+  bstarsrv*) printf '%s\n' "$1 -b ipc://spare PEERSTATE STATE" 'bstarcli CLIENTS CLIENTS' ;;
+  clonesrv6)
+    printf '%s\n' 'clonesrv6 -b PEER PEERSTATE SNAPSHOT STATE' 'clonecli6 SNAPSHOT PEER'
+    ;;
+  clonecli6) echo 'clonesrv6 -p SERVER ipc://s1 ipc://s2 ipc://s3' ;;
+  eagain) echo 'zpeer -b -e -n 0 -t 600000 DEALER ENDPOINT...' ;;
+  *) peer_commands "$1" ;;
+  esac
+}
+worker='zpeer -e -n 0 -t 600000 REQ'
+
+# alone NAME - print options for the program: no worker of its own, and a short run
+alone() {
+  case $1 in
+  lbbroker) echo -w 0 ;;
+  peering[23]) echo -c 0 -w 0 ;;
+  *) "$1" -h | sed -nE '/until stopped/d; s/^  (-n) COUNT .*/\1 300/p' ;;
+  esac
+}
+
+# hasty COMMAND - print options: short timeouts, many tries, no simulated work
+hasty() {
+  if [[ $1 == zpeer ]]; then echo; return; fi
+  "$1" -h | sed -nE 's/^  (-t) MS +work.*/\1 0/p; s/^  (-f) PERCENT.*/\1 0/p
+    s/^  (-t) MS .*(reply|answer|wait|silence).*/\1 100/p; s/^  (-r) N .*/\1 1000/p
+    s/^  (-i) MS .*/\1 200/p' | tr '\n' ' '
+  echo
+}
+
+# with_relays NAME ARRAY [direct] - put relays between the program and a peer, a
+# command; with "direct" only those that there are already, before the program
+with_relays() {
+  # shellcheck disable=SC2178
+  local -n words=$2
+  local i place suffix suffixes=('')
+  if [[ $1 == clone*6 ]]; then suffixes+=(+1 +2); fi
+  for i in "${!words[@]}"; do
+    place=ipc://${words[i]#ipc://}
+    if [[ $i == 0 || ! ($place == ipc://SELF-* || " ${places[*]} " == *" $place "*) ]]; then
+      continue
+    fi
+    words[i]=$place
+    if [[ ${3-} ]] && { ((relays == 0)) || ! connects "$1" "$place"; }; then
+      continue
+    elif ! connects "$1" "$place"; then
+      words[i]=$place-near$relays
+      for suffix in "${suffixes[@]}"; do
+        start "relay$((relays++))" zrelay -r "${words[i]}$suffix" "$place$suffix"
+      done
+    else
+      words[i]=$place-far
+      if [[ ${far[$place]-} ]]; then continue; fi
+      far[$place]=yes
+      for suffix in "${suffixes[@]}"; do
+        start "relay$((relays++))" zrelay "$place$suffix" "$place-far$suffix"
+      done
+    fi
+  done
+}
+
+# start_behind NAME COUNT [direct] - start the first peers of the program
+start_behind() {
+  local command options n=0
+  while ((n < $2)) && read -r -a command; do
+    with_relays "$1" command "${3-}"
+    read -r -a options < <(hasty "${command[0]}")
+    start "peer$((n++))" "${command[0]}" "${options[@]}" "${command[@]:1}"
+  done < <(peers_of "$1")
+}
+
+# all_sent NAME - return whether each relay has sent all that it spoils, or the
+# program has ended
+all_sent() {
+  local i
+  if ended "$1"; then return; fi
+  for ((i = 0; i < relays; i++)); do
+    grep -q 'all sent' "relay$i.log" || return
+  done
+}
+
+# Every number of frames from each peer of the program, as a reply too; oversized
+# frames to each socket that connects; then a well-formed message is served.
+survives_frames() {
+  local options relays=0
+  local -A far=()
+  read -r -a options < <(echo "$(hasty "$1")" "$(alone "$1")")
+  start_alone "$1" "${options[@]}"
+  start_behind "$1" 9
+  WAIT_S=$(rounds 4 30) wait_until all_sent "$1" >/dev/null || :
+  send_everywhere "$1" -f
+  is_served "$1"
+}
+
+# Random messages to each socket that is bound; then the memory has not grown, and a
+# well-formed message is served.
+survives_malformed() {
+  local before after options relays=0
+  read -r -a options < <(echo "$(alone "$1")")
+  start_alone "$1" "${options[@]}"
+  wait_until_bound "$1"
+  if ! grep -q ' bound to ' "$1.log"; then stop_or_end "$1"; return; fi
+  before=$(memory "$1" 2>/dev/null) || before=0
+  send_everywhere "$1" -n "$(rounds 500 5000)" -s "$RANDOM"
+  if ! after=$(memory "$1" 2>/dev/null); then gave_up "$1"; return; fi
+  ((after - before < 64 * 1024)) || fail "memory grew from $before to $after kB"
+  start_behind "$1" $(($(peers_of "$1" | wc -l) - 1)) direct
+  is_served "$1"
+}
+
+send_everywhere() { # NAME ZHOSTILE_OPTION...
+  local socket
+  for socket in $(sed -nE 's/^I: .* bound to //p' "$1.log"); do
+    if ended "$1"; then return; fi
+    "${via[@]}" timeout 60 zhostile "${@:2}" "$socket" || :
+  done
+}
+
+# good_lines NAME - set good_lines to how many lines of its output are no warnings
+good_lines() {
+  good_lines=$(grep -acv '^W: ' "$1.log" || :)
+}
+
+# has_news NAME COUNT - return whether it has printed more good lines, has ended, or
+# a new client has been served
+has_news() {
+  local good_lines
+  good_lines "$1"
+  ended "$1" || ((good_lines > $2)) || { [[ -e last.log ]] && grep -qv '^[IW]: ' last.log; }
+}
+
+# Expect that the program serves a new client; or that it prints something new; or,
+# if it has ended, that it has said why.
+is_served() {
+  local client=() options=() good_lines
+  no_control_characters "$1"
+  good_lines "$1"
+  read -r -a client < <(peers_of "$1" | tail -n 1) || :
+  if [[ ${client[0]-} ]] && ! ended "$1"; then
+    if ! "${client[0]}" -h | grep -q '^  [A-Z]* *bind'; then
+      with_relays "$1" client direct
+      read -r -a options < <(hasty "${client[0]}")
+      if "${client[0]}" -h | grep -q '^  -n COUNT'; then options+=(-n 1); fi
+      start last "${client[0]}" "${options[@]}" "${client[@]:1}"
+    fi
+    if [[ " ${options[*]} " == *' -n 1 '* ]]; then
+      ends last
+    else
+      wait_until has_news "$1" "$good_lines"
+    fi
+  fi
+  no_control_characters "$1"
+  if ended "$1"; then
+    grep -q '^[^I]' "$1.log" || fail "$1 has ended without a word"
+  fi
+  stop_or_end "$1"
+}
+
+# no_control_characters NAME - expect none in its output
+no_control_characters() {
+  if LC_ALL=C grep -aP '[\x00-\x08\x0b-\x1f\x7f]' "$1.log" >raw; then
+    head -n 3 raw | head -c 300 | cat -v
+    fail "$1 prints control characters"
+  fi
+}
+
+@test "contract: any number of frames, or frames of any size, leave it able to serve" {
+  each_program survives_frames
+}
+
+@test "contract: malformed messages neither stop, fill nor confuse it" {
+  each_program survives_malformed
+}
