@@ -10,7 +10,7 @@ peers_of() {
   case $1 in
   lbbroker) printf '%s\n' "$worker BACKEND READY" 'lpclient FRONTEND' ;;
   peering[23])
-    printf '%s\n' "$worker ipc://SELF-localbe.ipc READY" 'lpclient ipc://SELF-localfe.ipc'
+    printf '%s\n' "$worker ipc://SELF-localbe.ipc %01" 'lpclient ipc://SELF-localfe.ipc'
     ;;
   bstarsrv*) printf '%s\n' "$1 -b ipc://spare PEERSTATE STATE" 'bstarcli CLIENTS CLIENTS' ;;
   clonesrv6)
@@ -26,8 +26,10 @@ worker='zpeer -e -n 0 -t 600000 REQ'
 # alone NAME - print options for the program: no worker of its own, and a short run
 alone() {
   case $1 in
-  lbbroker) echo -w 0 ;;
-  peering[23]) echo -c 0 -w 0 ;;
+  lbbroker) echo '-w 0' ;;
+  peering[23]) echo '-c 0 -w 0' ;;
+  clonecli[12]) echo '-n 1500' ;;
+  clonecli*) echo '-m 200 -n 300' ;;
   *) "$1" -h | sed -nE '/until stopped/d; s/^  (-n) COUNT .*/\1 300/p' ;;
   esac
 }
@@ -105,6 +107,20 @@ survives_frames() {
   is_served "$1"
 }
 
+# The programs that play both sides have a client that connects, with -C.
+client_survives_frames() {
+  local relays=1 options file=()
+  if ! "$1" -h | grep -q '^  -C  .*only the \(client\|subscriber\)'; then return; fi
+  if "$1" -h | grep -q '^  FILE '; then file=(testdata); fi
+  read -r -a options < <(hasty "$1")
+  start server "$1" -S "${file[@]}" ipc://far
+  start relay0 zrelay ipc://near ipc://far
+  start "$1" "$1" -C "${options[@]}" ipc://near
+  WAIT_S=$(rounds 4 30) wait_until all_sent "$1" >/dev/null || :
+  no_control_characters "$1"
+  stop_or_end "$1"
+}
+
 # Random messages to each socket that is bound; then the memory has not grown, and a
 # well-formed message is served.
 survives_malformed() {
@@ -150,7 +166,7 @@ is_served() {
   good_lines "$1"
   read -r -a client < <(peers_of "$1" | tail -n 1) || :
   if [[ ${client[0]-} ]] && ! ended "$1"; then
-    if ! "${client[0]}" -h | grep -q '^  [A-Z]* *bind'; then
+    if ! "${client[0]}" -h | grep -qE '^  [A-Z]+ +bind( [^o]|$)'; then
       with_relays "$1" client direct
       read -r -a options < <(hasty "${client[0]}")
       if "${client[0]}" -h | grep -q '^  -n COUNT'; then options+=(-n 1); fi
@@ -179,6 +195,10 @@ no_control_characters() {
 
 @test "contract: any number of frames, or frames of any size, leave it able to serve" {
   each_program survives_frames
+}
+
+@test "contract: any number of frames leaves a client able to continue" {
+  each_program client_survives_frames
 }
 
 @test "contract: malformed messages neither stop, fill nor confuse it" {

@@ -121,7 +121,7 @@ binds() {
 
 # connects NAME PLACE - the same
 connects() {
-  [[ $2 == ipc://* ]] && "$1" -h | grep -qE "^  ${2#ipc://} +(bind or )?connect"
+  [[ $2 == ipc://* ]] && "$1" -h | grep -qE "^  ${2#ipc://} +connect"
 }
 
 # number_options NAME - its options that take a number
