@@ -8,7 +8,7 @@ static const struct {
     const char *name;
 } types[] = {
     { ZMQ_DEALER, "DEALER" }, { ZMQ_PUSH, "PUSH" }, { ZMQ_XSUB, "XSUB" },
-    { ZMQ_PUB, "PUB" },       { ZMQ_PAIR, "PAIR" },
+    { ZMQ_XPUB, "PUB" },      { ZMQ_PAIR, "PAIR" },
 };
 enum { TYPE_COUNT = sizeof types / sizeof types[0] };
 

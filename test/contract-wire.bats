@@ -4,30 +4,13 @@
 load helpers
 load contract
 
-# peers_of NAME - print the commands of its Peers line, or better ones: complete,
-# and with a worker and a client where the program brings its own
-peers_of() {
-  case $1 in
-  lbbroker) printf '%s\n' "$worker BACKEND READY" 'lpclient FRONTEND' ;;
-  peering[23])
-    printf '%s\n' "$worker ipc://SELF-localbe.ipc %01" 'lpclient ipc://SELF-localfe.ipc'
-    ;;
-  bstarsrv*) printf '%s\n' "$1 -b ipc://spare PEERSTATE STATE" 'bstarcli CLIENTS CLIENTS' ;;
-  clonesrv6)
-    printf '%s\n' 'clonesrv6 -b PEER PEERSTATE SNAPSHOT STATE' 'clonecli6 SNAPSHOT PEER'
-    ;;
-  clonecli6) echo 'clonesrv6 -p SERVER ipc://s1 ipc://s2 ipc://s3' ;;
-  eagain) echo 'zpeer -b -e -n 0 -t 600000 DEALER ENDPOINT...' ;;
-  *) peer_commands "$1" ;;
-  esac
-}
-worker='zpeer -e -n 0 -t 600000 REQ'
-
 # alone NAME - print options for the program: no worker of its own, and a short run
 alone() {
   case $1 in
   lbbroker) echo '-w 0' ;;
   peering[23]) echo '-c 0 -w 0' ;;
+  rt*) echo '-t 600000' ;;
+  asyncsrv) echo '-w 200' ;; # its work takes time
   clonecli[12]) echo '-n 1500' ;;
   clonecli*) echo '-m 200 -n 300' ;;
   *) "$1" -h | sed -nE '/until stopped/d; s/^  (-n) COUNT .*/\1 300/p' ;;
@@ -38,8 +21,9 @@ alone() {
 hasty() {
   if [[ $1 == zpeer ]]; then echo; return; fi
   "$1" -h | sed -nE 's/^  (-t) MS +work.*/\1 0/p; s/^  (-f) PERCENT.*/\1 0/p
-    s/^  (-t) MS .*(reply|answer|wait|silence).*/\1 100/p; s/^  (-r) N .*/\1 1000/p
-    s/^  (-i) MS .*/\1 200/p' | tr '\n' ' '
+    s/^  (-t) MS .*(answer|give up).*/\1 2000/p; s/^  (-t) MS .*(reply|wait|silence).*/\1 100/p
+    s/^  (-r) N .*/\1 1000/p; s/^  (-i) MS .*/\1 200/p; s/^  (-m) N .*\(1\)$/\1 1000/p' \
+    | tr '\n' ' '
   echo
 }
 
@@ -49,7 +33,9 @@ with_relays() {
   # shellcheck disable=SC2178
   local -n words=$2
   local i place suffix suffixes=('')
+  local count=34
   if [[ $1 == clone*6 ]]; then suffixes+=(+1 +2); fi
+  if [[ $1 == ticlient ]]; then count=1; fi # its timeout is no option
   for i in "${!words[@]}"; do
     place=ipc://${words[i]#ipc://}
     if [[ $i == 0 || ! ($place == ipc://SELF-* || " ${places[*]} " == *" $place "*) ]]; then
@@ -66,12 +52,19 @@ with_relays() {
     else
       words[i]=$place-far
       if [[ ${far[$place]-} ]]; then continue; fi
-      far[$place]=yes
+      far[$place]=relay$relays
       for suffix in "${suffixes[@]}"; do
-        start "relay$((relays++))" zrelay "$place$suffix" "$place-far$suffix"
+        start "relay$((relays++))" zrelay -n "$count" "$place$suffix" "$place-far$suffix"
       done
     fi
   done
+}
+
+# is_client ARRAY - return whether a command binds nothing
+is_client() {
+  local -n line=$1
+  [[ ${line[0]-} && " ${line[*]} " != *' -b '* ]] \
+    && ! "${line[0]}" -h | grep -qE '^  [A-Z]+ +bind( [^o]|$)'
 }
 
 # start_behind NAME COUNT [direct] - start the first peers of the program
@@ -97,11 +90,13 @@ all_sent() {
 # Every number of frames from each peer of the program, as a reply too; oversized
 # frames to each socket that connects; then a well-formed message is served.
 survives_frames() {
-  local options relays=0
+  local options relay relays=0
   local -A far=()
   read -r -a options < <(echo "$(hasty "$1")" "$(alone "$1")")
-  start_alone "$1" "${options[@]}"
+  arguments "$1"
   start_behind "$1" 9
+  for relay in "${far[@]}"; do wait_for "$relay" bound; done
+  start_alone "$1" "${options[@]}"
   WAIT_S=$(rounds 4 30) wait_until all_sent "$1" >/dev/null || :
   send_everywhere "$1" -f
   is_served "$1"
@@ -121,10 +116,32 @@ client_survives_frames() {
   stop_or_end "$1"
 }
 
+# A broker whose peer sends spoiled states, requests and replies.
+peering_survives_frames() {
+  if [[ $1 != peering? ]]; then return; fi
+  local relays=0 options good_lines
+  read -r -a options < <("$1" -h | sed -nE 's/^  (-c) N .*/\1 2/p; s/^  (-w) N .*/\1 1/p
+    s/^  (-t) MS .*/\1 300/p; s/^  (-i) MS .*/\1 100/p' | tr '\n' ' '; echo)
+  start far "$1" "${options[@]}" FAR SELF
+  wait_for far '^I: ' 1
+  if [[ -e FAR-state.ipc ]]; then
+    start "relay$((relays++))" zrelay ipc://PEER-state.ipc ipc://FAR-state.ipc
+  fi
+  if [[ -e FAR-cloud.ipc ]]; then
+    start "relay$((relays++))" zrelay -i PEER ipc://PEER-cloud.ipc ipc://FAR-cloud.ipc
+  fi
+  start "$1" "$1" "${options[@]}" SELF PEER
+  WAIT_S=$(rounds 4 30) wait_until all_sent "$1" >/dev/null || :
+  no_control_characters "$1"
+  good_lines "$1"
+  wait_until has_news "$1" "$good_lines"
+  stop "$1"
+}
+
 # Random messages to each socket that is bound; then the memory has not grown, and a
 # well-formed message is served.
 survives_malformed() {
-  local before after options relays=0
+  local before after options client=() count relays=0
   read -r -a options < <(echo "$(alone "$1")")
   start_alone "$1" "${options[@]}"
   wait_until_bound "$1"
@@ -133,7 +150,10 @@ survives_malformed() {
   send_everywhere "$1" -n "$(rounds 500 5000)" -s "$RANDOM"
   if ! after=$(memory "$1" 2>/dev/null); then gave_up "$1"; return; fi
   ((after - before < 64 * 1024)) || fail "memory grew from $before to $after kB"
-  start_behind "$1" $(($(peers_of "$1" | wc -l) - 1)) direct
+  count=$(peers_of "$1" | wc -l)
+  read -r -a client < <(peers_of "$1" | tail -n 1) || :
+  if is_client client; then count=$((count - 1)); fi
+  start_behind "$1" "$count" direct
   is_served "$1"
 }
 
@@ -147,7 +167,7 @@ send_everywhere() { # NAME ZHOSTILE_OPTION...
 
 # good_lines NAME - set good_lines to how many lines of its output are no warnings
 good_lines() {
-  good_lines=$(grep -acv '^W: ' "$1.log" || :)
+  good_lines=$(grep -acvE '^(W: |I: (asking|connecting|trying))' "$1.log" || :)
 }
 
 # has_news NAME COUNT - return whether it has printed more good lines, has ended, or
@@ -155,7 +175,7 @@ good_lines() {
 has_news() {
   local good_lines
   good_lines "$1"
-  ended "$1" || ((good_lines > $2)) || { [[ -e last.log ]] && grep -qv '^[IW]: ' last.log; }
+  ended "$1" || ((good_lines > $2)) || { [[ -e last.log ]] && grep -qvE '^([IWE]|usage): ' last.log; }
 }
 
 # Expect that the program serves a new client; or that it prints something new; or,
@@ -166,7 +186,7 @@ is_served() {
   good_lines "$1"
   read -r -a client < <(peers_of "$1" | tail -n 1) || :
   if [[ ${client[0]-} ]] && ! ended "$1"; then
-    if ! "${client[0]}" -h | grep -qE '^  [A-Z]+ +bind( [^o]|$)'; then
+    if is_client client; then
       with_relays "$1" client direct
       read -r -a options < <(hasty "${client[0]}")
       if "${client[0]}" -h | grep -q '^  -n COUNT'; then options+=(-n 1); fi
@@ -177,6 +197,8 @@ is_served() {
     else
       wait_until has_news "$1" "$good_lines"
     fi
+  elif ! needs_network "$1"; then
+    wait_until has_news "$1" "$good_lines" # it plays all parts
   fi
   no_control_characters "$1"
   if ended "$1"; then
@@ -199,6 +221,10 @@ no_control_characters() {
 
 @test "contract: any number of frames leaves a client able to continue" {
   each_program client_survives_frames
+}
+
+@test "contract: any number of frames from another broker leaves a broker able to serve" {
+  each_program peering_survives_frames
 }
 
 @test "contract: malformed messages neither stop, fill nor confuse it" {

@@ -3,7 +3,8 @@
 # each tells how to run it. P=NAME restricts a test to one program.
 
 # What fails today: known_failures[CHECK]="NAME ...". A check that passes although
-# it is listed fails the test, so that its name leaves this list.
+# it is listed fails the test, so that its name leaves this list; NAME? is for a
+# fault that does not show in every run.
 declare -gA known_failures=(
   [bad_endpoint_is_told]="clonecli2 clonecli3 clonecli4 clonecli5 clonecli6 clonesrv6"
   [numbers_work]="peering1 peering3 bstarcli flclient1 flclient3 mdworker titanic eagain"
@@ -42,7 +43,9 @@ each_program() {
   done
   wait "${jobs[@]}" || :
   for name in $(programs); do
-    if [[ $known == *" $name "* ]]; then
+    if [[ $known == *" $name? "* ]]; then
+      continue
+    elif [[ $known == *" $name "* ]]; then
       if [[ ! -e $name/passed ]]; then continue; fi
       echo "=== $1 $name passes: remove it from known_failures"
     elif [[ -e $name/passed ]]; then
@@ -101,6 +104,7 @@ arguments() {
 
 # Print a positional argument that is no endpoint: its default, or its name.
 given() {
+  if [[ $2 =~ 'one of '([0-9]+) ]]; then echo "${BASH_REMATCH[1]}"; return; fi
   if [[ $2 =~ \(([^\)]*)\) ]]; then echo "${BASH_REMATCH[1]}"; else echo "${1%...}"; fi
 }
 
@@ -163,6 +167,41 @@ peer_commands() {
   "$1" -h | sed -n 's/^Peers: //p' | grep -v '^none' | sed 's/, */\n/g' || :
 }
 
+# peers_of NAME - print the commands of its Peers line, or better ones: complete,
+# and with a worker and a client where the program brings its own
+peers_of() {
+  local worker='zpeer -e -n 0 -t 600000' n message=two
+  case $1 in
+  lbbroker) printf '%s\n' "$worker REQ BACKEND READY" 'lpclient FRONTEND' ;;
+  peering[23])
+    printf '%s\n' "$worker REQ ipc://SELF-localbe.ipc %01" 'lpclient ipc://SELF-localfe.ipc'
+    ;;
+  rtreq)
+    printf '%s\n' "$worker REQ ENDPOINT Hi%20Boss" 'zpeer -t 20000 REQ ENDPOINT Hi%20Boss'
+    ;;
+  rtdealer)
+    printf '%s\n' "$worker DEALER ENDPOINT %{0} Hi%20Boss" \
+      'zpeer -t 20000 DEALER ENDPOINT %{0} Hi%20Boss'
+    ;;
+  bstarsrv*) printf '%s\n' "$1 -b ipc://spare PEERSTATE STATE" 'bstarcli CLIENTS CLIENTS' ;;
+  bstarcli)
+    printf '%s\n' 'bstarsrv -p PRIMARY ipc://s1 ipc://s2' 'bstarsrv -b BACKUP ipc://s2 ipc://s1'
+    ;;
+  clonesrv6)
+    printf '%s\n' 'clonesrv6 -b PEER PEERSTATE SNAPSHOT STATE' 'clonecli6 SNAPSHOT PEER'
+    ;;
+  clonecli6) echo 'clonesrv6 -p SERVER ipc://s1 ipc://s2 ipc://s3' ;;
+  eagain) echo 'zpeer -b -e -n 0 -t 600000 DEALER ENDPOINT...' ;;
+  dechat) # up to 20 frames, again and again; and good messages
+    for n in {2..20}; do message+=" two %1B[7m"; done
+    echo "zpeer -b -n 0 -r 1000 -w 20 PUB tcp://127.0.0.2:9000 $message"
+    echo 'zpeer -b -n 0 -r 1000 -w 20 PUB tcp://127.0.0.3:9000 ann:%20%1B[7mhello'
+    ;;
+  udpping?) ;;
+  *) peer_commands "$1" ;;
+  esac
+}
+
 # quick COMMAND - print options without simulated work and faults
 quick() {
   "$1" -h | sed -nE 's/^  (-t) MS +work.*/\1 0/p; s/^  (-f) PERCENT.*/\1 0/p' | tr '\n' ' '
@@ -175,7 +214,7 @@ start_peers() { # NAME
     with_places command
     read -r -a options < <(quick "${command[0]}")
     start "peer$((n++))" "${command[0]}" "${options[@]}" "${command[@]:1}"
-  done < <(peer_commands "$1")
+  done < <(peers_of "$1")
 }
 
 # with_places ARRAY - turn names of endpoints in a command into those that the

@@ -118,8 +118,7 @@ static void read_all(void *sock, int type)
 {
     zg_msg msg = { 0 };
 
-    while (type != ZMQ_PUSH && type != ZMQ_PUB
-           && zg_recv(&msg, sock, ZMQ_DONTWAIT))
+    while (type != ZMQ_PUSH && zg_recv(&msg, sock, ZMQ_DONTWAIT))
         continue;
     zg_clear(&msg);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /* zrelay.c - passes messages between a program and its peer, and spoils some.
  *
- *     zrelay [-r] [-n COUNT] BIND CONNECT
+ *     zrelay [-r] [-n COUNT] [-i ID] BIND CONNECT
  *
  *      peer that connects ---> BIND (this) CONNECT ---> peer that binds
  *
@@ -17,10 +17,11 @@
 #include "accepted.h"
 
 static const char usage[] =
-    "zrelay [-r] [-n COUNT] BIND CONNECT\n"
+    "zrelay [-r] [-n COUNT] [-i ID] BIND CONNECT\n"
     "Passes messages between two peers, and spoils some of them.\n"
     "  -r        replace every second message to the peer at CONNECT\n"
     "  -n COUNT  messages to spoil, after the first with all kinds (34)\n"
+    "  -i ID     routing id of a ROUTER, else BIND\n"
     "  BIND      for the peers that connect\n"
     "  CONNECT   where a peer has bound\n";
 
@@ -176,7 +177,7 @@ static int opposite(int type)
     return type == ZMQ_DEALER ? ZMQ_ROUTER
            : type == ZMQ_PUSH ? ZMQ_PULL
            : type == ZMQ_XSUB ? ZMQ_XPUB
-           : type == ZMQ_PUB  ? ZMQ_XSUB
+           : type == ZMQ_XPUB ? ZMQ_XSUB
                               : ZMQ_PAIR;
 }
 
@@ -193,16 +194,16 @@ int main(int argc, char *argv[])
     near = zg_socket(ctx, near_type);
     zg_must(zmq_setsockopt(near, ZMQ_MAXMSGSIZE, &(int64_t){ -1 }, 8));
     zg_set(near, ZMQ_SNDTIMEO, 1000);
-    if (near_type == ZMQ_ROUTER) /* as a server of Freelance calls itself */
-        zg_must(zmq_setsockopt(near, ZMQ_ROUTING_ID, zg_value[0],
-                               strlen(zg_value[0])));
+    if (zg_value['i'] == NULL)
+        zg_value['i'] = zg_value[0]; /* as a server of Freelance calls itself */
+    if (near_type == ZMQ_ROUTER)
+        zg_must(zmq_setsockopt(near, ZMQ_ROUTING_ID, zg_value['i'],
+                               strlen(zg_value['i'])));
     if (near_type != ZMQ_ROUTER)
         find_or_create_peer(NULL);
     zg_bind(near, "relay", zg_value[0]);
     if (near_type == ZMQ_XPUB && zg_value['r'] != NULL)
         puts("I: all sent"); /* a subscriber sends little */
-    if (near_type == ZMQ_XSUB)
-        zg_must(zmq_send(near, "\001", 1, 0)); /* all that is published */
     for (;;) {
         items[0] = (zmq_pollitem_t){ near, 0, ZMQ_POLLIN, 0 };
         for (int i = 0; i < peer_count; i++)
