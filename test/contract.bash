@@ -8,6 +8,11 @@
 declare -gA known_failures=(
   [bad_endpoint_is_told]="clonecli2 clonecli3 clonecli4 clonecli5 clonecli6 clonesrv6"
   [numbers_work]="peering1 peering3 bstarcli flclient1 flclient3 mdworker titanic eagain"
+  # A PUB with 100,000 subscriptions takes seconds to close.
+  [stops_at_any_moment]="bstarsrv? bstarsrv2? clonesrv1? clonesrv2? clonesrv3? clonesrv4?
+    clonesrv5? clonesrv6? espresso? lvcache? pathopub? psenvpub? suisnail?"
+  [survives_frames]="psenvsub peering2 peering3 lpserver ppqueue spqueue spworker clonecli6"
+  [survives_malformed]="peering2? peering3? lpserver lvcache"
 )
 
 programs() {
@@ -26,7 +31,8 @@ needs_network() {
 # each_program CHECK [N] - run CHECK NAME for all programs, N (eight) at a time,
 # each in a folder of its own; print the output of those that failed
 each_program() {
-  local name failed=() jobs=() skipped=() known=" ${known_failures[$1]-} "
+  local name failed=() jobs=() skipped=() limit
+  local known=" ${known_failures[$1]-} "
   for name in $(programs); do
     mkdir -p "$name"
     if needs_network "$name" && ! may_make_networks; then
@@ -34,7 +40,8 @@ each_program() {
       : >"$name/passed"
       continue
     fi
-    check_program "$1" "$name" >"$name/check.out" 2>&1 3>&- &
+    if [[ $known =~ \ $name\??\  ]]; then limit=5; else limit=$WAIT_S; fi
+    WAIT_S=$limit check_program "$1" "$name" >"$name/check.out" 2>&1 3>&- &
     jobs+=($!)
     if ((${#jobs[@]} >= ${2:-8})); then
       wait "${jobs[0]}" || :

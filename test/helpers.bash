@@ -1,16 +1,17 @@
-# helpers.bash - scenes: start programs, wait for what they print, take them
-# away in the ways that machines do, and leave none behind. Loaded by every
-# .bats file. With SHOW set (by test/demo) the same scene is played to be seen.
+# helpers.bash - scenes: start programs, wait for their output, let them fail as
+# machines fail, and end all of them. Every .bats file loads it. With SHOW set (by
+# test/demo) a scene is played for a person to watch.
 
 bats_require_minimum_version 1.5.0
+export LC_ALL=C                 # EPOCHREALTIME with a decimal point
 
-: "${WAIT_S:=20}"               # generous: waiting costs nothing when all is well
+: "${WAIT_S:=20}"               # the longest wait; one that succeeds takes less
 if [[ ${HAMMER-} ]]; then
   export BATS_TEST_TIMEOUT=1800
 else
-  export BATS_TEST_TIMEOUT=${TIMEOUT:-150}  # seconds, for the test that hangs after all
+  export BATS_TEST_TIMEOUT=${TIMEOUT:-150}  # seconds for one test
 fi
-unset MAKEFLAGS MFLAGS MAKELEVEL # of the make that runs us
+unset MAKEFLAGS MFLAGS MAKELEVEL # from the make that runs the tests
 root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 bin=$(cd "$root" && cd "${BIN:-bin}" && pwd)
 PATH="$bin:$PATH"
@@ -19,8 +20,8 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return
   declare -gA pid_of=() host_pid=()
   via=()
-  # bats notes each command, to name the one that fails. Those of the test itself
-  # are enough: in the loops in here that takes more time than the commands.
+  # bats traces each command, to name the one that fails. Trace only those of the
+  # test itself: in the loops of this file the trace takes longer than the commands.
   if declare -F bats_debug_trap >/dev/null; then
     # shellcheck disable=SC2154
     trap '[[ $FUNCNAME != "$BATS_TEST_NAME" ]] || bats_debug_trap "$BASH_SOURCE"' DEBUG
@@ -31,17 +32,17 @@ setup() {
   fi
 }
 
-# nap SECONDS - sleep, without a process for it: nothing ever comes out of clock
+# nap SECONDS - sleep without a process: nothing is ever written to clock
 nap() {
   read -rt "$1" -u "$clock" || :
 }
 exec {clock}<> <(:)
 
-# When a test takes too long bats ends its children, but not a program that a
-# child of theirs has started, and waits for that.
+# End the programs of a test that takes too long. bats ends only its own children,
+# and then waits for programs that its children have started.
 watch_over() {
   local process
-  trap '' TERM                  # bats means us, too
+  trap '' TERM                  # bats ends its children with it
   close_descriptors
   exec {clock}<> <(:)
   nap $((BATS_TEST_TIMEOUT + 1))
@@ -53,12 +54,12 @@ watch_over() {
   done
 }
 
-# rounds FEW MANY - how often: FEW in make test, MANY in make hammer
+# rounds FEW MANY - print FEW in make test, MANY in make hammer
 rounds() {
   if [[ ${HAMMER-} ]]; then echo "$2"; else echo "$1"; fi
 }
 
-# note TEXT - say what the scene does next
+# note TEXT - print what the scene does next
 note() {
   if [[ ${SHOW-} ]]; then
     printf 'note\t%s\n' "$*" >"$SHOW"
@@ -68,26 +69,26 @@ note() {
   fi
 }
 
-# moment MAX_MS - let a random time pass: faults come when they like
+# moment MAX_MS - let a random time pass, since a fault may come at any time
 moment() {
   sleep "$(printf '0.%03d' $((RANDOM % $1)))"
 }
 
-# elapse SECONDS - so long a fault lasts, or nothing may happen. It is no way to
-# wait for a program.
+# elapse SECONDS - let a fault last for this time, or expect that nothing happens
+# in it. To wait for a program, use wait_for.
 elapse() {
   sleep "$1"
 }
 
+# Close all descriptors but 0 to 2: bats waits for each process that has one of its.
 close_descriptors() {
-  # Bats waits for every process that holds one of its descriptors.
   for fd in /dev/fd/*; do
     fd=${fd##*/}
     if ((fd > 2)); then eval "exec $fd>&-"; fi
   done
 }
 
-# show_lines NAME - keep what a program prints, and pass it on to be seen
+# show_lines NAME - copy the output of a program to NAME.log and to the demo
 show_lines() {
   exec 9>"$SHOW"
   while IFS= read -r line; do
@@ -96,7 +97,7 @@ show_lines() {
   done
 }
 
-# start NAME COMMAND... - run it in the background, its output in NAME.log
+# start NAME COMMAND... - run a command in the background, with output to NAME.log
 start() {
   local name=$1
   shift
@@ -116,9 +117,9 @@ start() {
   pid_of[$name]=$!
 }
 
-# wait_for NAME REGEX [COUNT] - until that many lines of its output match. A look
-# takes a process, so there is none while nothing is written; or a late one, as
-# the time of a file is no more exact than a tick.
+# wait_for NAME REGEX [COUNT] - wait until COUNT (1) lines of its output match. Each
+# search takes a process, so search only after the file has changed; and every 0.2 s,
+# because the time of a change is only as exact as the kernel's tick.
 wait_for() {
   local deadline=$((SECONDS + WAIT_S)) naps ended=
   until : >"$1.looked"; [[ $(grep -acE -- "$2" "$1.log") -ge ${3:-1} ]]; do
@@ -126,7 +127,7 @@ wait_for() {
     if ((SECONDS > deadline)); then fail "no '$2' from $1"; return 1; fi
     for ((naps = 0; naps < 4; naps++)); do
       if [[ ! ${pid_of[$1]-} ]] || ! kill -0 "${pid_of[$1]}" 2>/dev/null; then
-        ended=yes               # look once more
+        ended=yes               # search once more
         break
       fi
       nap 0.05
@@ -135,7 +136,7 @@ wait_for() {
   done
 }
 
-# wait_until COMMAND... - until the command succeeds
+# wait_until COMMAND... - repeat the command until it succeeds
 wait_until() {
   local deadline=$((SECONDS + WAIT_S))
   until "$@"; do
@@ -144,18 +145,18 @@ wait_until() {
   done
 }
 
-# lines_of NAME REGEX - how many lines of its output match
+# lines_of NAME REGEX - print how many lines of its output match
 lines_of() {
   grep -acE -- "$2" "$1.log" || :
 }
 
-# bound NAME [WHAT] - the endpoint that it said it is bound to
+# bound NAME [WHAT] - print the endpoint that it has bound
 bound() {
   wait_for "$1" "^I: ${2:-.*} bound to " || return
   sed -nE "s/^I: ${2:-.*} bound to //p" "$1.log" | tail -n 1
 }
 
-# ends NAME [STATUS] - wait until it ends by itself, and expect that status
+# ends NAME [STATUS] - wait until it ends by itself, and expect exit status STATUS (0)
 ends() {
   local pid=${pid_of[$1]} deadline=$((SECONDS + WAIT_S)) status=0
   while kill -0 "$pid" 2>/dev/null; do
@@ -163,7 +164,7 @@ ends() {
     nap 0.05
   done
   wait "$pid" || status=$?
-  if [[ ${SHOW-} ]]; then sleep 0.3; fi   # show_lines may have some lines left
+  if [[ ${SHOW-} ]]; then sleep 0.3; fi   # show_lines may still have lines
   unset "pid_of[$1]"
   ((status == ${2:-0})) || fail "$1 exited with $status"
 }
@@ -177,9 +178,9 @@ awaits_signals() {
     && $status =~ SigBlk:.[0-9a-f]*6202$'\n' ]]
 }
 
-# stop NAME [SIGNAL] - ask it to end, and expect a clean exit within a second. That
-# is counted in naps, which take longer where it has to wait for a core, as it does.
-# Before it awaits signals it is no more than a process that the system ends.
+# stop NAME [SIGNAL] - send SIGTERM, and expect exit status 0 within a second, which is
+# counted in naps: on a busy machine a nap takes longer, as the stop does. Before the
+# program has blocked the signal, the signal would end it with another status.
 stop() {
   local pid=${pid_of[$1]} ms=0 status=0
   wait_until eval "awaits_signals '$1' 2>/dev/null || ! kill -0 $pid 2>/dev/null"
@@ -193,12 +194,12 @@ stop() {
   ((status == 0)) || fail "$1 exited with $status"
 }
 
-# shown TEXT - in a demo, say what has just been done
+# shown TEXT - in a demo, print what the scene has just done
 shown() {
   if [[ ${SHOW-} ]]; then note "$*"; fi
 }
 
-# kill9 NAME - it is gone, without a word
+# kill9 NAME - end it with SIGKILL: it sends and prints nothing more
 kill9() {
   local pid=${pid_of[$1]}
   unset "pid_of[$1]"
@@ -207,7 +208,7 @@ kill9() {
   shown "kill -9 $1"
 }
 
-# freeze NAME - it hangs, its connections stay open; thaw NAME - it goes on
+# freeze NAME - stop its threads, with its connections open; thaw NAME - let them run
 freeze() {
   kill -STOP "${pid_of[$1]}"
   until grep -q '^State:.T' "/proc/${pid_of[$1]}/status"; do nap 0.01; done
@@ -219,13 +220,13 @@ thaw() {
   shown "thaw $1"
 }
 
-# memory NAME - its resident memory in kB
+# memory NAME - print its resident memory in kB
 memory() {
   sed -nE 's/^VmRSS:[^0-9]*([0-9]+).*/\1/p' "/proc/${pid_of[$1]}/status"
 }
 
-# hosts NAME... - that many hosts, each a network namespace, joined by a switch.
-# The first has address 10.77.0.1, the next 10.77.0.2, and so on.
+# hosts NAME... - make a host for each name, a network namespace, all connected by a
+# switch. The first has address 10.77.0.1, the second 10.77.0.2, and so on.
 hosts() {
   local namespace=(unshare -n) user=() name n=0 pid
   if ((EUID != 0)); then namespace=(unshare -rn); fi
@@ -254,6 +255,7 @@ may_make_networks() {
   "${namespace[@]}" true 2>/dev/null
 }
 
+# Start a process that keeps a network namespace, or skip the test if it may not.
 hold_namespace() {
   local name=$1 deadline=$((SECONDS + 5)) via=() pid
   shift
@@ -271,7 +273,7 @@ hold_namespace() {
   host_pid[$name]=$pid
 }
 
-# on HOST COMMAND... - run it there: on b start worker ppworker tcp://10.77.0.1:5
+# on HOST COMMAND... - run a command on a host: on b start worker ppworker ENDPOINT
 on() {
   local via=(nsenter -t "${host_pid[$1]}" -n)
   if ((EUID != 0)); then via+=(-U --preserve-credentials); fi
@@ -279,7 +281,7 @@ on() {
   if [[ $1 == start ]]; then "$@"; else "${via[@]}" "$@"; fi
 }
 
-# cut HOST - pull its cable; heal HOST - plug it in again
+# cut HOST - disconnect it from the switch; heal HOST - connect it again
 cut() {
   "${in_switch[@]}" ip link set "to-$1" down
   shown "cut $1 off the network"
@@ -295,7 +297,8 @@ fail() {
   return 1
 }
 
-# After a failure bats prints all of this. Only our own children are killed.
+# End all that the test has started, and print the logs, which bats shows if it has
+# failed.
 teardown() {
   local name
   kill -KILL "$watcher" 2>/dev/null && wait "$watcher" 2>/dev/null || :

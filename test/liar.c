@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: 0BSD */
-/* liar.c - a server that answers each request with the same frames, for the
- * tests: what a client makes of a reply that is not its own. */
+/* liar.c - a server that answers each request with the same frames, for tests of
+ * clients that receive a reply to no request of theirs. */
 #include "zg.h"
 
 static const char usage[] =
     "liar ENDPOINT [FRAME...]\n"
-    "Answers each request with these frames, for the tests.\n"
+    "Answers each request with the same frames, for the tests.\n"
     "  ENDPOINT  bind\n"
-    "  FRAME...  what to say\n";
+    "  FRAME...  of each reply\n";
 
 int main(int argc, char *argv[])
 {

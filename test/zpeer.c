@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: 0BSD */
-/* zpeer.c - one end of any conversation, for the tests.
+/* zpeer.c - one side of any conversation, for the tests.
  *
  *     zpeer [options] TYPE ENDPOINT [FRAME...]
  *
- * Sends the frames as one message, then prints what comes, a message a line,
- * each frame in brackets: as text, or as %XX bytes where it is not printable.
- * In a FRAME %XX is a byte, and %{N} N times the letter x. On a SUB socket the
- * frames are subscriptions. A FRAME %, ends a message, and the next begins; so
- * does %; but that waits for a message to come before the next is sent.
+ * It sends the frames as one message. Then it prints each message that it
+ * receives on a line, each frame in brackets: as text, or as %XX for a byte that
+ * is not printable. In a FRAME, %XX is a byte and %{N} is N times the letter x.
+ * The FRAME %, ends a message and begins the next. The FRAME %; does too, but the
+ * next message is sent only after one has been received. For SUB, the frames are
+ * subscriptions.
  *
- * It ends when nothing has come for -t MS, or after -n N messages; exit status
- * 1 if it received fewer than that (default: one, if any has to come at all).
+ * It ends after COUNT messages, or when none has come for MS. The exit status is
+ * 1 if it has received fewer than COUNT.
  */
 #include "zg.h"
 
@@ -19,17 +20,17 @@
 static const char usage[] =
     "zpeer [-b] [-t MS] [-n COUNT] [-r N] [-i ID] [-w MS] [-e] TYPE ENDPOINT "
     "[FRAME...]\n"
-    "One end of any conversation, for the tests.\n"
+    "One side of any conversation, for the tests.\n"
     "  -b        bind instead of connect\n"
-    "  -t MS     end when nothing has come for so long (1000)\n"
-    "  -n COUNT  end after so many messages; 0 to wait for none (1)\n"
-    "  -r N      send the message so often (1)\n"
+    "  -t MS     end when no message has come for this time (1000)\n"
+    "  -n COUNT  end after this number of received messages (1)\n"
+    "  -r N      send the first message N times (1)\n"
     "  -w MS     pause before each sending (0)\n"
     "  -i ID     routing id\n"
-    "  -e        echo: send back whatever comes, -n 0 for ever\n"
+    "  -e        echo: send each message back; with -n 0 without end\n"
     "  TYPE      REQ REP DEALER ROUTER PUB SUB XPUB XSUB PUSH PULL PAIR\n"
-    "  ENDPOINT  where\n"
-    "  FRAME...  what to send, nothing if there is none\n";
+    "  ENDPOINT  to connect to, or to bind\n"
+    "  FRAME...  of the messages to send; none: send nothing\n";
 
 static int socket_type(const char *name)
 {
@@ -51,7 +52,7 @@ static int socket_type(const char *name)
     zg_usage_error();
 }
 
-/* Turn %XX and %{N} of a frame into bytes, in place or in a larger buffer. */
+/* Return the bytes of a FRAME, which the caller frees. */
 static char *unescape(const char *text, size_t *size)
 {
     size_t room = strlen(text) + 1, n = 0, times;
@@ -78,32 +79,33 @@ static char *unescape(const char *text, size_t *size)
     return bytes;
 }
 
+/* Return whether a FRAME, or the end of all, ends a message. */
 static bool ends_message(const char *frame)
 {
     return frame == NULL || strcmp(frame, "%,") == 0
            || strcmp(frame, "%;") == 0;
 }
 
-/* Returns where the message ended. */
-static char **say(void *sock, char **frames)
+/* Send one message. Return where its frames end. */
+static char **send_message(void *sock, char **frames)
 {
-    zg_msg msg = { 0 };
+    bool sent = true;
 
     for (; !ends_message(*frames); frames++) {
         size_t size;
         char *bytes = unescape(*frames, &size);
-        if (msg.count == ZG_MAX_FRAMES)
-            zg_usage_error();
-        zg_insert(&msg, msg.count, bytes, size);
+        int more = ends_message(frames[1]) ? 0 : ZMQ_SNDMORE;
+        while (sent && zmq_send(sock, bytes, size, more) == -1)
+            sent = zg_retry("zmq_send");
         free(bytes);
     }
-    if (msg.count > 0 && !zg_send(&msg, sock, 0) && errno != ETERM)
+    if (!sent && errno != ETERM)
         printf("not sent: %s\n", zmq_strerror(errno));
-    zg_clear(&msg);
     return frames;
 }
 
-static void show(zg_msg *msg)
+/* Print a message, and bytes that are not printable as %XX. */
+static void print_message(zg_msg *msg)
 {
     for (int i = 0; i < msg->count; i++) {
         const unsigned char *byte = zmq_msg_data(&msg->frame[i]);
@@ -118,11 +120,10 @@ static void show(zg_msg *msg)
 int main(int argc, char *argv[])
 {
     char **frames = zg_args(argc, argv, usage) + 2;
-    long enough = zg_number('n'), times = zg_number('r'), received = 0;
+    long wanted = zg_number('n'), times = zg_number('r'), received = 0;
     int wait = (int) zg_number('t');
     void *ctx = zg_start();
     void *sock = zg_socket(ctx, socket_type(zg_value[0]));
-    zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &(int64_t){ -1 }, 8));
     zg_msg msg = { 0 };
 
     zg_set(sock, ZMQ_RCVTIMEO, wait);
@@ -140,16 +141,16 @@ int main(int argc, char *argv[])
                 zmq_setsockopt(sock, ZMQ_SUBSCRIBE, *frames, strlen(*frames)));
     char **end = frames;
     while (times-- > 0 && zg_sleep(sock, zg_number('w')))
-        end = say(sock, frames);
+        end = send_message(sock, frames);
     while (*end != NULL) {
         if (strcmp(*end, "%;") == 0 && zg_recv(&msg, sock, 0))
-            show(&msg);
-        end = say(sock, end + 1);
+            print_message(&msg);
+        end = send_message(sock, end + 1);
     }
     bool echo = zg_value['e'] != NULL;
-    while ((received < enough || (echo && enough == 0))
+    while ((received < wanted || (echo && wanted == 0))
            && zg_recv(&msg, sock, 0)) {
-        show(&msg);
+        print_message(&msg);
         received++;
         if (echo && !(zg_sleep(sock, zg_number('w')) && zg_send(&msg, sock, 0)))
             break;
@@ -157,5 +158,5 @@ int main(int argc, char *argv[])
     zg_clear(&msg);
     zmq_close(sock);
     zg_stop(ctx);
-    return received < enough;
+    return received < wanted;
 }
