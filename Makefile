@@ -20,8 +20,8 @@ BIN        ?= bin
 JOBS       ?= 6
 T          ?= $(all_tests)
 
-# The one that takes longest begins first.
-long_test   = $(wildcard test/contract.bats)
+# Those that take longest begin first.
+long_test   = $(wildcard test/contract.bats test/contract-wire.bats)
 all_tests   = $(long_test) $(filter-out $(long_test),$(sort $(wildcard test/*.bats)))
 
 ZMQ_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libzmq 2>/dev/null)
