@@ -172,7 +172,7 @@ survives_long_ids() {
   start "$1" "$1" "${args[@]}" "${places[@]}"
   wait_for "$1" '^I: .* bound to tcp:' "$sockets"
   for socket in $(sed -nE 's/^I: .* bound to tcp.*:([0-9]+)$/\1/p' "$1.log"); do
-    for size in 300 60000; do
+    for size in 60000 300; do
       for words in READY '\1' 'MDPW01 \1 echo' 'MDPC01 echo hello'; do
         send_raw "$socket" "$size" "$words"
       done
