@@ -34,6 +34,7 @@ needs_network() {
 each_program() {
   local name failed=() jobs=() skipped=() limit
   local known=" ${known_failures[$1]-} "
+  known=${known//$'\n'/ }
   for name in $(programs); do
     mkdir -p "$name"
     if needs_network "$name" && ! may_make_networks; then
@@ -49,7 +50,7 @@ each_program() {
       jobs=("${jobs[@]:1}")
     fi
   done
-  wait "${jobs[@]}" || :
+  if ((${#jobs[@]} > 0)); then wait "${jobs[@]}" || :; fi
   for name in $(programs); do
     if [[ $known == *" $name? "* ]]; then
       continue
