@@ -31,8 +31,7 @@ static inline _Noreturn void zg_die(const char *what)
 /* Wraps a call that can fail only by mistake: zg_must(zmq_bind(sock, "..")). */
 #define zg_must(call) ((call) == -1 ? zg_die(#call) : (void) 0)
 
-/* After a failed call: true if a signal interrupted it, so that the caller must
- * repeat it; false if the wait is over. Any other failure is a mistake. */
+/* After a failed call: true to repeat it (EINTR), false if the wait is over. */
 static inline bool zg_retry(const char *what)
 {
     if (errno != EINTR && errno != EAGAIN && errno != EHOSTUNREACH
@@ -112,14 +111,16 @@ static inline pthread_t zg_thread(void *(*run)(void *), void *arg)
 #endif
 static sigset_t zg_signals;
 static pthread_t zg_signal_thread;
+static inline void zg_end_process(int sig)
+{
+    _exit(sig == SIGALRM ? EXIT_SUCCESS : EXIT_FAILURE);
+}
 static inline void *zg_handle_signals(void *ctx)
 {
     for (int sig;;) {
         sigwait(&zg_signals, &sig);
         if (sig == SIGUSR1) /* from zg_stop() */
             return NULL;
-        if (sig == SIGALRM)
-            _exit(EXIT_SUCCESS);
         zmq_ctx_shutdown(ctx);
         alarm(ZG_GRACE_S);
     }
@@ -141,10 +142,10 @@ static inline void *zg_start(void)
     srand(seed);
     srandom(seed);
     setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, even into a pipe */
+    signal(SIGALRM, zg_end_process);
     sigemptyset(&zg_signals);
     sigaddset(&zg_signals, SIGINT);
     sigaddset(&zg_signals, SIGTERM);
-    sigaddset(&zg_signals, SIGALRM);
     sigaddset(&zg_signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &zg_signals, NULL);
     void *ctx = zmq_ctx_new();
@@ -164,9 +165,8 @@ static inline void zg_stop(void *ctx)
     zg_must(zmq_setsockopt(sock, option, &(int){ value }, sizeof(int)))
 
 /* Return a new socket. When it is closed, unsent messages have half a second to
- * leave (the subscriptions of a SUB need not). libzmq disconnects a peer that
- * sends a frame of over 1 MiB. TCP keepalive detects within 15 s that the other
- * host has lost its power, which a socket that only receives never notices. */
+ * leave (not a SUB's). libzmq disconnects a peer that sends a frame over 1 MiB.
+ * TCP keepalive detects within 15 s that the other host has lost its power. */
 static inline void *zg_socket(void *ctx, int type)
 {
     void *sock = zmq_socket(ctx, type);
@@ -232,9 +232,8 @@ static inline bool zg_sleep(void *sock, long msecs)
     return zg_poll(&item, 1, zg_now() + msecs) == 0;
 }
 
-/* ---- Messages: a zg_msg is a multipart message. Initialise it with { 0 } and
- * release it with zg_clear(). Frames are moved or shared, never copied. A
- * message that is received has at most 20; the rest is room for envelopes. */
+/* A multipart message; { 0 } is empty, zg_clear() frees it. Frames are moved or
+ * shared, never copied. At most 20 are received; the rest is for envelopes. */
 enum { ZG_MAX_RECV = 20, ZG_MAX_FRAMES = 24 };
 typedef struct {
     int count;

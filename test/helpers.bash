@@ -175,7 +175,7 @@ awaits_signals() {
   local status=
   read -rd '' status 2>/dev/null <"/proc/${pid_of[$1]}/status" || :
   [[ $status =~ ^Name:.([^$'\n']*) && -x $bin/${BASH_REMATCH[1]} \
-    && $status =~ SigBlk:.[0-9a-f]*6202$'\n' ]]
+    && $status =~ SigBlk:.[0-9a-f]*4202$'\n' ]]
 }
 
 # stop NAME [SIGNAL] - send SIGTERM, and expect exit status 0 within a second, which is
