@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: 0BSD */
-/* ticlient.c - leaves a request with Titanic, and comes back for the reply.
+/* ticlient.c - stores a request with Titanic, and fetches the reply later.
  *
  *     REQ ticlient (this) ---> ROUTER mdbroker <--- titanic
  *                                5555          <--- mdworker
  *
- * Whatever restarts in between - the service, Titanic, the broker - the client
- * goes on asking: first until its request is stored, then until its reply is
- * there. Then it says that it has it.
+ * The client calls three services: titanic.request stores the request and
+ * returns a UUID, titanic.reply returns the reply once there is one, and
+ * titanic.close deletes both. While the service, Titanic or the broker
+ * restarts, the client waits and tries again.
+ *
+ * titanic.request is tried -r times. Each try may store the request once more,
+ * as it may be the answer that was lost. The other two are idempotent and are
+ * tried until they are answered. A client that ends before titanic.close leaves
+ * the request, and its reply, in the log: Titanic keeps them until a client
+ * that knows the UUID closes the request.
  *
  * Build: cc -Icommon ch4-reliability/ticlient.c ch4-reliability/mdcliapi.c \
  *            -o ticlient -lzmq -lpthread
@@ -22,38 +29,43 @@
 #include "mdcliapi.h"
 #include "mdp.h"
 
+#include <limits.h>
+
 static const char usage[] =
-    "ticlient [-i MS] [ENDPOINT [SERVICE [BODY...]]]\n"
-    "Asks a Majordomo service by way of Titanic, who keeps the request.\n"
-    "  -i MS     time between two looks for the reply (5000)\n"
+    "ticlient [-i MS] [-r N] [ENDPOINT [SERVICE [BODY...]]]\n"
+    "Sends a request to a Majordomo service by way of Titanic, which stores "
+    "it.\n"
+    "  -i MS     pause before it asks for the reply again (5000)\n"
+    "  -r N      tries to store the request, each may store it once (10)\n"
     "  ENDPOINT  connect to mdbroker (tcp://localhost:5555)\n"
-    "  SERVICE   who is to answer (echo)\n"
+    "  SERVICE   the service that answers (echo)\n"
     "  BODY...   up to 13 frames; \"Hello world\" if none are given\n"
     "Peers: mdbroker ENDPOINT, titanic ENDPOINT, mdworker ENDPOINT\n";
 
 static mdcli session;
-static void *sleeper; /* to sleep on */
-static long pause_ms; /* between two questions */
+static void *sleeper; /* a socket for zg_sleep() */
+static long pause_ms;
 
-/* The status of a reply: three digits, and a blank and more if at all. */
+/* Return the status of a reply, three digits that a blank and a text may
+ * follow; 0 if the reply has no status. */
 static int status_of(zg_msg *reply)
 {
     char text[5] = "";
 
     if (reply->count > 0)
         zg_text(&reply->frame[0], text, sizeof text);
-    bool good =
+    bool is_status =
         strspn(text, "0123456789") == 3 && (text[3] == '\0' || text[3] == ' ');
-    return good ? atoi(text) : 0;
+    return is_status ? atoi(text) : 0;
 }
 
-/* Call a service of Titanic until it gives an answer that is one: a copy of
- * the frames is sent each time. 0: the program stops. */
-static int call(const char *service, zg_msg *body, zg_msg *reply)
+/* Call a service of Titanic until it returns a status that is not 500. Return
+ * that; 500 if all tries have failed; 0 on shutdown. */
+static int call(const char *service, zg_msg *body, zg_msg *reply, long tries)
 {
-    for (;;) {
+    for (long n = 1; n <= tries; n++) {
         zg_clear(reply);
-        mdp_copy(reply, body->frame, body->count);
+        zg_append(reply, body->frame, body->count);
         if (mdcli_send(&session, service, reply)) {
             int status = status_of(reply);
             if (status != 0 && status != 500)
@@ -62,18 +74,18 @@ static int call(const char *service, zg_msg *body, zg_msg *reply)
                 return 0;
         } else if (errno == ETERM) {
             return 0;
-        } else {
-            fprintf(stderr, "W: %s does not answer, asking again\n", service);
         }
+        fprintf(stderr, "W: %s has failed, try %ld\n", service, n);
     }
+    return 500;
 }
 
-/* Ask with [uuid] until the reply is there, [200][body...]. */
+/* Ask with [uuid] until there is a reply, [200][body...]. */
 static int fetch(zg_msg *uuid, zg_msg *reply)
 {
     int status;
 
-    while ((status = call("titanic.reply", uuid, reply)) == 300) {
+    while ((status = call("titanic.reply", uuid, reply, LONG_MAX)) == 300) {
         printf("I: no reply yet\n");
         if (!zg_sleep(sleeper, pause_ms))
             return 0;
@@ -83,12 +95,11 @@ static int fetch(zg_msg *uuid, zg_msg *reply)
 
 static void print_reply(zg_msg *reply)
 {
+    char text[1000];
+
     printf("Reply:");
-    for (int i = 1; i < reply->count; i++) {
-        putchar(' ');
-        fwrite(zmq_msg_data(&reply->frame[i]), zmq_msg_size(&reply->frame[i]),
-               1, stdout);
-    }
+    for (int i = 1; i < reply->count; i++)
+        printf(" %s", zg_text(&reply->frame[i], text, sizeof text));
     putchar('\n');
 }
 
@@ -99,10 +110,11 @@ int main(int argc, char *argv[])
     zg_msg request = { 0 }, uuid = { 0 }, reply = { 0 };
 
     pause_ms = zg_number('i');
-    if (end - body > 2 + MDP_BODY - 1)
+    if (end - body > 2 + MDP_BODY - 1 || zg_number('r') == 0)
         zg_usage_error();
     void *ctx = zg_start();
     session = mdcli_new(ctx, zg_value[0]);
+    session.tries = 1; /* call() repeats */
     sleeper = zg_socket(ctx, ZMQ_PAIR);
     mdp_add(&request, zg_value[1]);
     if (end - body <= 2)
@@ -110,23 +122,23 @@ int main(int argc, char *argv[])
     for (int i = 2; i < end - body; i++)
         mdp_add(&request, body[i]);
 
-    int status = call("titanic.request", &request, &reply);
+    int status = call("titanic.request", &request, &reply, zg_number('r'));
     if (status == 200 && reply.count == 2) {
-        mdp_copy(&uuid, &reply.frame[1], 1);
+        zg_append(&uuid, &reply.frame[1], 1);
         printf("I: stored as %s\n", zg_text(&uuid.frame[0], text, sizeof text));
         if ((status = fetch(&uuid, &reply)) == 200) {
             print_reply(&reply);
-            call("titanic.close", &uuid, &reply);
+            call("titanic.close", &uuid, &reply, LONG_MAX);
         }
     }
-    bool failed = status != 200 && status != 0;
-    if (failed)
-        fprintf(stderr, "E: titanic says %d\n", status);
+    bool has_failed = status != 200 && status != 0;
+    if (has_failed)
+        fprintf(stderr, "E: titanic answers %d\n", status);
     zg_clear(&request);
     zg_clear(&uuid);
     zg_clear(&reply);
     mdcli_destroy(&session);
     zmq_close(sleeper);
     zg_stop(ctx);
-    return failed;
+    return has_failed;
 }
