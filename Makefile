@@ -42,8 +42,7 @@ meters   := $(call bins,$(wildcard test/bench/*.c))
 all: $(programs)
 
 # The classes that a program is made of, one line each.
-$(BIN)/titanic: $(BIN)/obj/mdwrkapi.o $(BIN)/obj/tspstore.o \
-                $(BIN)/obj/tspdispatch.o
+$(BIN)/titanic $(BIN)/tsptest: $(BIN)/obj/tsplog.o
 $(BIN)/ticlient: $(BIN)/obj/mdcliapi.o
 $(BIN)/mdclient: $(BIN)/obj/mdcliapi.o
 $(BIN)/mdworker: $(BIN)/obj/mdwrkapi.o

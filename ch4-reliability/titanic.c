@@ -1,21 +1,29 @@
 /* SPDX-License-Identifier: 0BSD */
-/* titanic.c - stores requests on disk until somebody has answered them.
+/* titanic.c - stores requests on disk until their services have answered them.
  *
- *     REQ ticlient ---> ROUTER mdbroker <--- DEALER titanic.request  \
- *                         5555   ^      <--- DEALER titanic.reply     } titanic
- *                                |      <--- DEALER titanic.close    /  (this)
- *                                +---------- DEALER, a client of the services
+ *     REQ ticlient ---> ROUTER mdbroker <--- DEALERs titanic.request \
+ *                         5555          <--- DEALERs titanic.reply    } titanic
+ *     DEALER mdworker -->               <--- DEALERs titanic.close    } (this)
+ *                                       <--- a DEALER per service    /
  *
- * What was answered with 200 is on the disk, its name too. The folder is the
- * queue: a request waits as long as there is a UUID.req without a UUID.rep.
+ * Titanic keeps requests and replies in a write-ahead log (tsplog.c), a file to
+ * which it only appends. Each change is appended and synced to the disk before
+ * it is acknowledged. After a crash, Titanic reads the log from its start and
+ * has again all that it had acknowledged.
  *
- * Majordomo gives a worker one request at a time, so Titanic is many workers. A
- * thread plays all of one service: what has come while the disk was busy it
- * stores together (tspstore.c). The main thread brings the requests to their
- * services (tspdispatch.c).
+ * A single loop does all the work: take what has arrived, append it, sync once,
+ * answer. Requests that arrive while the disk is busy share the next sync. The
+ * broker gives a worker one request at a time, so Titanic registers many.
  *
- * Build: cc -Icommon ch4-reliability/titanic.c ch4-reliability/mdwrkapi.c \
- *            ch4-reliability/tspstore.c ch4-reliability/tspdispatch.c \
+ * Titanic sends a stored request to its service once the broker says that the
+ * service has a worker. It sends the request again if no reply comes within -t
+ * ms, or the connection to the broker breaks. So a service may execute a
+ * request twice and must tolerate that. If the disk is lost, so are the
+ * requests.
+ *
+ * With 200 active services, Titanic needs about 700 descriptors.
+ *
+ * Build: cc -Icommon ch4-reliability/titanic.c ch4-reliability/tsplog.c \
  *            -o titanic -lzmq -lpthread
  *
  * Try it: see ticlient.c.
@@ -23,195 +31,488 @@
  * Guide: chapter 4, "Disconnected Reliability (Titanic Pattern)".
  */
 #include "mdp.h"
-#include "mdwrkapi.h"
-#include "tspdispatch.h"
-#include "tspstore.h"
+#include "tsplog.h"
 
 static const char usage[] =
     "titanic [-d DIR] [-t MS] [-i MS] [-w N] [ENDPOINT]\n"
     "Keeps requests to Majordomo services on disk until they are answered.\n"
-    "  -d DIR    where (.titanic)\n"
+    "  -d DIR    directory of the log (.titanic)\n"
     "  -t MS     a request without a reply is sent again after (60000)\n"
-    "  -i MS     heartbeat interval, as the broker's (2500)\n"
+    "  -i MS     heartbeat interval, the same as the broker's (2500)\n"
     "  -w N      requests that it takes at once, 1 to 100 (100)\n"
     "  ENDPOINT  connect to mdbroker (tcp://localhost:5555)\n"
     "Peers: mdbroker ENDPOINT, mdworker ENDPOINT, ticlient ENDPOINT\n";
 
-enum { THREADS = 3 };
-
-/* What a thread does. */
-struct duty {
-    const char *service;
-    void (*begin)(tsp_order *);
-    int workers;
+enum {
+    MAX_WORKERS = 100,
+    OTHERS = 10, /* of titanic.reply, and of titanic.close, at most */
+    ALL_WORKERS = MAX_WORKERS + 2 * OTHERS,
+    MAX_ACTIVE = 200, /* services that have a socket */
+    CHAINS = 1 << 10,
+    LIVENESS = 3,    /* intervals until a silent broker has expired */
+    RETRY_MS = 1000, /* until a service is asked for again */
+    TICK_MS = 100,
 };
 
-static void *ctx, *net; /* net: for all workers */
-static long interval;
+/* Replaces a request by the frames of the answer, and returns its status. */
+typedef const char *serve_fn(zg_msg *msg);
 
-static void answer(tsp_order *order, const char *status)
+/* One of Titanic's own workers. */
+struct worker {
+    const char *service;
+    serve_fn *serve;
+    void *socket;    /* NULL: not registered */
+    int64_t send_at; /* the next READY or HEARTBEAT */
+    int64_t expiry;  /* of the broker */
+    zg_msg answer;   /* to be sent when the log is synced */
+};
+
+/* A service for which requests are stored. */
+struct service {
+    LIST_ENTRY(service) chain;
+    TAILQ_ENTRY(service) next; /* in active or waiting */
+    zmq_msg_t name;
+    struct tsp_queue queue;       /* requests that are not in flight */
+    char in_flight[TSP_UUID + 1]; /* the UUID, if BUSY */
+    void *socket;                 /* if active */
+    enum {
+        NEW,     /* the broker has not been asked about it, */
+        ASKED,   /* has been asked, */
+        ABSENT,  /* has answered that it has no worker, */
+        PRESENT, /* or that it has one */
+        BUSY     /* with a request in flight */
+    } state;
+    int64_t due; /* when an answer is overdue, or the state is out of date */
+};
+TAILQ_HEAD(services, service);
+
+static void *net;  /* a context that Ctrl-C does not shut down */
+static void *stop; /* a socket in the context that it does */
+static const char *broker;
+static int64_t now, interval, timeout; /* ms */
+
+static struct worker workers[ALL_WORKERS];
+static int worker_count, active_count;
+static LIST_HEAD(, service) chains[CHAINS]; /* all services, by name */
+static struct services active = TAILQ_HEAD_INITIALIZER(active);
+static struct services waiting = TAILQ_HEAD_INITIALIZER(waiting);
+
+/* Return the service of this name; create it if it is missing. */
+static struct service *find_or_create_service(zmq_msg_t *name)
 {
-    mdp_cut(&order->msg, 0);
-    mdp_add(&order->msg, status);
+    uint64_t hash = tsplog_checksum(zmq_msg_data(name), zmq_msg_size(name));
+    struct service *service;
+
+    LIST_FOREACH(service, &chains[hash % CHAINS], chain)
+        if (zg_equal(name, &service->name))
+            return service;
+    if ((service = calloc(1, sizeof *service)) == NULL)
+        zg_die("calloc");
+    zmq_msg_init(&service->name);
+    zmq_msg_copy(&service->name, name);
+    TAILQ_INIT(&service->queue);
+    LIST_INSERT_HEAD(&chains[hash % CHAINS], service, chain);
+    TAILQ_INSERT_HEAD(&waiting, service, next);
+    return service;
+}
+
+/* Queue a stored request, [service][body...]. */
+static void enqueue(tsp_entry *entry, zg_msg *request)
+{
+    tsplog_enqueue(entry, &find_or_create_service(&request->frame[0])->queue);
+}
+
+/* ---- What Titanic answers: RFC 9 */
+
+/* Take the UUID from [uuid]. False if it is not 32 hex digits in upper case. */
+static bool take_uuid(zg_msg *msg, char uuid[TSP_UUID + 1])
+{
+    if (msg->count != 1 || zmq_msg_size(&msg->frame[0]) != TSP_UUID)
+        return false;
+    memcpy(uuid, zmq_msg_data(&msg->frame[0]), TSP_UUID);
+    uuid[TSP_UUID] = '\0';
+    zg_clear(msg);
+    return strspn(uuid, "0123456789ABCDEF") == TSP_UUID;
 }
 
 /* titanic.request: [service][body...] becomes [200][uuid]. */
-static void on_request(tsp_order *order)
+static const char *serve_request(zg_msg *msg)
 {
-    if (order->msg.count > 1 && mdp_is_name(&order->msg.frame[0]))
-        order->what = TSP_REQUEST;
-    else
-        answer(order, "400");
+    tsp_entry *entry;
+
+    if (msg->count < 2 || !mdp_is_name(&msg->frame[0]))
+        return "400";
+    if ((entry = tsplog_append_request(msg)) == NULL)
+        return "500";
+    enqueue(entry, msg);
+    zg_clear(msg);
+    mdp_add(msg, entry->uuid);
+    return "200";
 }
 
-static bool has_uuid(tsp_order *order)
+/* titanic.reply: [uuid] becomes [200][body...], or [300]: not yet, or [400]. */
+static const char *serve_reply(zg_msg *msg)
 {
-    bool good = order->msg.count == 1 && tspstore_is_uuid(&order->msg.frame[0]);
+    char uuid[TSP_UUID + 1];
+    tsp_entry *entry = take_uuid(msg, uuid) ? tsplog_find(uuid) : NULL;
 
-    if (good)
-        memcpy(order->uuid, zmq_msg_data(&order->msg.frame[0]), TSP_UUID);
-    else
-        answer(order, "400");
-    return good;
+    if (entry == NULL)
+        return "400";
+    if (!entry->has_reply)
+        return entry->is_damaged ? "500" : "300";
+    return tsplog_read(entry, msg) ? "200" : "500";
 }
 
-/* titanic.reply: [uuid] becomes [200][body...], or [300] not yet, or [400]. */
-static void on_reply(tsp_order *order)
+/* titanic.close: [uuid] becomes [200], also if there is no such request. */
+static const char *serve_close(zg_msg *msg)
 {
-    static const char *const status[] = { "500", "400", "200", "300" };
-    int found;
+    char uuid[TSP_UUID + 1];
+    tsp_entry *entry;
 
-    if (!has_uuid(order))
-        return;
-    found = tspstore_read_reply(order->uuid, &order->msg);
-    zg_insert(&order->msg, 0, status[found + 1], 3);
+    if (!take_uuid(msg, uuid))
+        return "400";
+    entry = tsplog_find(uuid);
+    return entry == NULL || tsplog_append_close(entry) ? "200" : "500";
 }
 
-/* titanic.close: [uuid] becomes [200]. */
-static void on_close(tsp_order *order)
+/* ---- The workers that take these requests: RFC 7 */
+
+static void *connect_to_broker(void)
 {
-    if (has_uuid(order))
-        order->what = TSP_DELETE;
+    void *sock = zg_socket(net, ZMQ_DEALER);
+
+    zg_set(sock, ZMQ_LINGER, 0);
+    zg_connect(sock, broker);
+    return sock;
 }
 
-/* To the dispatcher: [uuid][service] */
-static bool tell(void *news, const char *uuid, zmq_msg_t *service)
+static void send_or_drop(zg_msg *msg, void *sock)
 {
-    return zmq_send(news, uuid, TSP_UUID, ZMQ_SNDMORE) != -1
-           && zmq_send(news, zmq_msg_data(service), zmq_msg_size(service), 0)
-                  != -1;
+    if (!zg_send(msg, sock, ZMQ_DONTWAIT))
+        fprintf(stderr, "W: not sent: %s\n", zmq_strerror(errno));
+    zg_clear(msg);
 }
 
-/* Of an order that was for the store, the answer is still to be made. */
-static void finish(tsp_order *order, void *news)
+/* Carry out [][MDPW01][REQUEST][client][][body...]. The answer will be
+ * [][MDPW01][REPLY][client][][status][body...]. */
+static void carry_out(struct worker *worker, zg_msg *msg)
 {
-    bool stored = order->what == TSP_REQUEST && !order->failed;
+    zg_msg *answer = &worker->answer;
 
-    if (stored)
-        tell(news, order->uuid, &order->msg.frame[0]);
-    if (order->what != TSP_NOTHING)
-        answer(order, order->failed ? "500" : "200");
-    if (stored)
-        mdp_add(&order->msg, order->uuid);
+    mdp_add_command(answer, MDPW_REPLY);
+    zg_append(answer, &msg->frame[3], 2);
+    zg_pop(msg, 5);
+    const char *status = worker->serve(msg);
+    mdp_add(answer, status);
+    if (strcmp(status, "200") == 0)
+        zg_append(answer, msg->frame, msg->count);
 }
 
-static void *news_to_dispatcher(void)
+/* Take a message from the broker. */
+static void take_request(struct worker *worker)
 {
-    void *news = zg_socket(ctx, ZMQ_PUSH);
-
-    zg_set(news, ZMQ_SNDHWM, 0);
-    zg_connect(news, "inproc://news");
-    return news;
-}
-
-/* Take the requests that are there, store all, answer all. */
-static void serve(struct duty *duty, mdwrk *workers, tsp_order *orders)
-{
-    void *news = news_to_dispatcher();
-    mdwrk *who[MDWRK_MANY];
-
-    do {
-        int n = 0;
-        for (int i = 0; i < duty->workers; i++)
-            if (mdwrk_take(&workers[i], &orders[n].msg)) {
-                orders[n].what = TSP_NOTHING;
-                duty->begin(&orders[n]);
-                who[n++] = &workers[i];
-            }
-        tspstore_carry_out(orders, n);
-        for (int i = 0; i < n; i++) {
-            finish(&orders[i], news);
-            mdwrk_reply(who[i], &orders[i].msg);
-        }
-    } while (mdwrk_wait(workers, duty->workers));
-    zmq_close(news);
-}
-
-static void *run(void *arg)
-{
-    struct duty *duty = arg;
-    mdwrk *workers = calloc((size_t) duty->workers, sizeof *workers);
-    tsp_order *orders = calloc((size_t) duty->workers, sizeof *orders);
-
-    if (workers == NULL || orders == NULL)
-        zg_die("calloc");
-    for (int i = 0; i < duty->workers; i++) {
-        workers[i] = mdwrk_new(ctx, zg_value[0], duty->service);
-        workers[i].heartbeat = workers[i].reconnect = interval;
-        workers[i].net = net;
-    }
-    serve(duty, workers, orders);
-    for (int i = 0; i < duty->workers; i++)
-        mdwrk_destroy(&workers[i]);
-    free(workers);
-    free(orders);
-    return arg;
-}
-
-/* What an earlier titanic has left undone. */
-static void look_through(void)
-{
-    void *news = news_to_dispatcher();
-    char uuid[64];
     zg_msg msg = { 0 };
 
-    while (tspstore_waiting(uuid, &msg) && tell(news, uuid, &msg.frame[0]))
-        continue;
+    if (!zg_recv(&msg, worker->socket, ZMQ_DONTWAIT))
+        return;
+    char command = mdp_command(&msg, 0);
+    worker->expiry = now + LIVENESS * interval;
+    if (command == *MDPW_REQUEST)
+        carry_out(worker, &msg);
+    else if (command == *MDPW_DISCONNECT)
+        worker->expiry = now;
+    else if (command != *MDPW_HEARTBEAT)
+        zg_drop(&msg, "the broker");
     zg_clear(&msg);
-    zmq_close(news);
+}
+
+/* Leave a broker that has expired or sent DISCONNECT; register, or send a
+ * heartbeat, if that is due. Return 1 if the broker has been left. */
+static int maintain(struct worker *worker)
+{
+    bool is_lost = worker->socket != NULL && now >= worker->expiry;
+    zg_msg msg = { 0 };
+
+    if (is_lost) {
+        zmq_close(worker->socket);
+        worker->socket = NULL;
+    }
+    if (now < worker->send_at)
+        return is_lost;
+    if (worker->socket != NULL) {
+        mdp_add_command(&msg, MDPW_HEARTBEAT);
+    } else {
+        worker->socket = connect_to_broker();
+        worker->expiry = now + LIVENESS * interval;
+        mdp_add_command(&msg, MDPW_READY);
+        mdp_add(&msg, worker->service);
+    }
+    send_or_drop(&msg, worker->socket);
+    worker->send_at = now + interval;
+    return is_lost;
+}
+
+static void maintain_workers(void)
+{
+    int count = 0;
+
+    for (int i = 0; i < worker_count; i++)
+        count += maintain(&workers[i]);
+    if (count > 0)
+        fprintf(stderr, "W: %s: %d workers register again\n", broker, count);
+}
+
+static void add_workers(int count, const char *service, serve_fn *serve)
+{
+    while (count-- > 0)
+        workers[worker_count++] =
+            (struct worker){ .service = service, .serve = serve };
+}
+
+/* DISCONNECT has half a second to leave. */
+static void stop_worker(struct worker *worker)
+{
+    zg_msg msg = { 0 };
+
+    if (worker->socket == NULL)
+        return;
+    zg_set(worker->socket, ZMQ_LINGER, 500);
+    mdp_add_command(&msg, MDPW_DISCONNECT);
+    send_or_drop(&msg, worker->socket);
+    zmq_close(worker->socket);
+}
+
+/* ---- Dispatch. A service that has a socket is active. It has one question to
+ * the broker, or one request to the service, outstanding. The socket is closed
+ * if no answer comes in time: a late one cannot be taken for another. */
+
+/* Enter a state; its deadline is in ms. */
+static void set_state(struct service *service, int state, int64_t ms)
+{
+    service->state = state;
+    service->due = now + ms;
+}
+
+/* Give each waiting service a socket, as far as there are any left. */
+static void activate(void)
+{
+    struct service *service;
+
+    while (active_count < MAX_ACTIVE
+           && (service = TAILQ_FIRST(&waiting)) != NULL) {
+        TAILQ_REMOVE(&waiting, service, next);
+        TAILQ_INSERT_TAIL(&active, service, next);
+        active_count++;
+        service->socket = connect_to_broker();
+        set_state(service, NEW, 0);
+    }
+}
+
+/* Queue the request in flight again. Free a service that has no requests. */
+static void deactivate(struct service *service)
+{
+    tsp_entry *entry =
+        service->state == BUSY ? tsplog_find(service->in_flight) : NULL;
+
+    if (entry != NULL)
+        tsplog_enqueue(entry, &service->queue);
+    zmq_close(service->socket);
+    active_count--;
+    TAILQ_REMOVE(&active, service, next);
+    if (!TAILQ_EMPTY(&service->queue)) {
+        TAILQ_INSERT_TAIL(&waiting, service, next);
+        return;
+    }
+    LIST_REMOVE(service, chain);
+    zmq_msg_close(&service->name);
+    free(service);
+}
+
+/* Send [][MDPC01] and the frames of msg: [service][body...] */
+static void send_request(struct service *service, zg_msg *msg)
+{
+    zg_insert(msg, 0, MDPC_CLIENT, strlen(MDPC_CLIENT));
+    zg_insert(msg, 0, "", 0);
+    send_or_drop(msg, service->socket);
+}
+
+/* Ask the broker whether the service has a worker: [mmi.service][name] */
+static void ask(struct service *service)
+{
+    zg_msg msg = { 0 };
+
+    mdp_add(&msg, "mmi.service");
+    zg_append(&msg, &service->name, 1);
+    send_request(service, &msg);
+    set_state(service, ASKED, RETRY_MS);
+}
+
+static void send_next(struct service *service)
+{
+    tsp_entry *entry = TAILQ_FIRST(&service->queue);
+    zg_msg msg = { 0 };
+
+    tsplog_dequeue(entry);
+    if (!tsplog_read(entry, &msg))
+        return; /* from now on titanic.reply answers 500 */
+    send_request(service, &msg);
+    strcpy(service->in_flight, entry->uuid);
+    set_state(service, BUSY, timeout);
+}
+
+/* Append a reply to the log, unless the request has been closed. If the disk is
+ * full, the request is sent again later. */
+static void store_reply(struct service *service, zg_msg *reply)
+{
+    tsp_entry *entry = tsplog_find(service->in_flight);
+    bool is_stored = entry == NULL || tsplog_append_reply(entry, reply);
+
+    if (!is_stored)
+        tsplog_enqueue(entry, &service->queue);
+    set_state(service, is_stored ? PRESENT : ABSENT, RETRY_MS);
+}
+
+/* [][MDPC01][service][reply...] or [][MDPC01][mmi.service][200] */
+static void take_answer(struct service *service)
+{
+    zg_msg msg = { 0 };
+
+    if (!zg_recv(&msg, service->socket, ZMQ_DONTWAIT))
+        return;
+    if (!mdp_is_client(&msg, 0) || msg.count < 4
+        || msg.count > 3 + TSP_FRAMES - 1
+        || (service->state != ASKED && service->state != BUSY)) {
+        zg_drop(&msg, "a service");
+        return;
+    }
+    zg_pop(&msg, 3);
+    if (service->state == BUSY)
+        store_reply(service, &msg);
+    else
+        set_state(service, zg_is(&msg, 0, "200") ? PRESENT : ABSENT, RETRY_MS);
+    zg_clear(&msg);
+}
+
+/* Ask about the service, send it a request, or close its socket. An absent
+ * service is asked about again on its socket, unless another service waits for
+ * one. A present service keeps its socket a while after its last request. */
+static void advance(struct service *service)
+{
+    bool is_due = now >= service->due, has_work = !TAILQ_EMPTY(&service->queue);
+    bool may_ask = service->state == NEW
+                   || (service->state == ABSENT && TAILQ_EMPTY(&waiting));
+
+    if (has_work && is_due && may_ask)
+        ask(service);
+    else if (has_work && service->state == PRESENT)
+        send_next(service);
+    else if (is_due)
+        deactivate(service);
+}
+
+static void dispatch(bool is_broker_lost)
+{
+    struct service *service, *next;
+
+    activate();
+    for (service = TAILQ_FIRST(&active); service != NULL; service = next) {
+        next = TAILQ_NEXT(service, next);
+        if (is_broker_lost)
+            deactivate(service);
+        else
+            advance(service);
+    }
+}
+
+/* ---- The loop */
+
+/* Return a socket that receives an event when this one loses its connection.
+ * The broker may have forgotten what it was sent, so all is sent again. */
+static void *monitor(void *sock)
+{
+    void *events = zg_socket(net, ZMQ_PAIR);
+
+    zg_must(zmq_socket_monitor(sock, "inproc://lost", ZMQ_EVENT_DISCONNECTED));
+    zg_connect(events, "inproc://lost");
+    return events;
+}
+
+static zmq_pollitem_t readable(void *sock)
+{
+    return (zmq_pollitem_t){ sock != NULL ? sock : stop, 0, ZMQ_POLLIN, 0 };
+}
+
+/* Wait for messages and take one from each socket that has any. Append
+ * requests, replies and closes to the log. False on shutdown. */
+static bool take_messages(void *events)
+{
+    static zmq_pollitem_t items[ALL_WORKERS + MAX_ACTIVE + 2];
+    struct service *service;
+    int n = 0;
+
+    for (int i = 0; i < worker_count; i++)
+        items[n++] = readable(workers[i].socket);
+    TAILQ_FOREACH(service, &active, next)
+        items[n++] = readable(service->socket);
+    items[n++] = readable(events);
+    items[n++] = readable(stop); /* nothing is sent to it: it fails */
+    if (zg_poll(items, n, now + (interval < TICK_MS ? interval : TICK_MS))
+        == -1)
+        return false;
+    now = zg_now();
+    n = 0;
+    for (int i = 0; i < worker_count; i++)
+        if (items[n++].revents != 0)
+            take_request(&workers[i]);
+    TAILQ_FOREACH(service, &active, next)
+        if (items[n++].revents != 0)
+            take_answer(service);
+    return true;
+}
+
+static void run(void *events)
+{
+    zg_msg event = { 0 };
+
+    for (now = zg_now(); take_messages(events);) {
+        tsplog_sync();
+        for (int i = 0; i < worker_count; i++)
+            if (workers[i].answer.count > 0)
+                send_or_drop(&workers[i].answer, workers[i].socket);
+        maintain_workers();
+        dispatch(zg_recv(&event, events, ZMQ_DONTWAIT));
+        tsplog_reclaim();
+    }
+    zg_clear(&event);
 }
 
 int main(int argc, char *argv[])
 {
-    pthread_t threads[THREADS];
-
     zg_args(argc, argv, usage);
-    int workers = (int) zg_number('w');
-    long patience = zg_number('t');
+    int count = (int) zg_number('w'), others = count < OTHERS ? count : OTHERS;
+    timeout = zg_number('t');
     interval = zg_number('i');
-    if (workers < 1 || workers > MDWRK_MANY || interval == 0)
+    broker = zg_value[0];
+    if (count < 1 || count > MAX_WORKERS || timeout == 0 || interval == 0)
         zg_usage_error();
-    ctx = zg_start();
+    void *ctx = zg_start();
+    stop = zg_socket(ctx, ZMQ_PAIR);
     net = zmq_ctx_new();
-    void *news = zg_socket(ctx, ZMQ_PULL);
-    zg_set(news, ZMQ_RCVHWM, 0);
-    zg_must(zmq_bind(news, "inproc://news"));
-    tspstore_open(zg_value['d']);
-    look_through();
+    tsplog_open(zg_value['d'], enqueue);
     printf("I: titanic stores in %s\n", zg_value['d']);
-    struct duty duties[THREADS] = {
-        { "titanic.request", on_request, workers },
-        { "titanic.reply", on_reply, 4 },
-        { "titanic.close", on_close, 2 },
-    };
-    for (int i = 0; i < THREADS; i++)
-        threads[i] = zg_thread(run, &duties[i]);
-    tspdispatch(ctx, zg_value[0], patience, news);
-    for (int i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
-    zmq_close(news);
+    add_workers(count, "titanic.request", serve_request);
+    add_workers(others, "titanic.reply", serve_reply);
+    add_workers(others, "titanic.close", serve_close);
+    void *idle = connect_to_broker(), *events = monitor(idle);
+    run(events);
+    while (worker_count > 0)
+        stop_worker(&workers[--worker_count]);
+    while (!TAILQ_EMPTY(&active))
+        deactivate(TAILQ_FIRST(&active));
+    zmq_close(idle);
+    zmq_close(events);
+    zmq_close(stop);
     zmq_ctx_term(net);
-    tspstore_close();
     zg_stop(ctx);
     return EXIT_SUCCESS;
 }

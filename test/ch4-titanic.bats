@@ -26,10 +26,22 @@ store() {
   echo "${BASH_REMATCH[1]}"
 }
 
-# in_store - the names of the files in the store
+# records - the records of the log, each as KIND UUID
+records() {
+  perl -e 'local $/; $_ = <STDIN>;
+    for (my $at = 0; $at < length; $at += 64 + int(($size + 63) / 64) * 64) {
+      (undef, my $kind, my $uuid, $size) = unpack "L L a32 Q", substr $_, $at, 64;
+      print((undef, "REQUEST", "REPLY", "CLOSE")[$kind], " $uuid\n");
+    }' <.titanic/titanic.log
+}
+
+# in_store - the requests in the log that are not closed, as UUID.req, or UUID.rep
+# if there is a reply
 in_store() {
-  [[ ! $(ls .titanic/new) ]] || fail 'there is a new file left'
-  ls -I new .titanic
+  records | awk '$1 == "REQUEST" { state[$2] = "req" }
+    $1 == "REPLY" { state[$2] = "rep" }
+    $1 == "CLOSE" { delete state[$2] }
+    END { for (uuid in state) print uuid "." state[uuid] }'
 }
 
 # reply_is UUID TEXT - is this what titanic.reply says?
@@ -72,6 +84,16 @@ reply_is() {
   wait_for fake '^\[MDPC01\]\[titanic.close\]\[ID\]$'
 }
 
+@test "titanic: its client tries to store a request -r times, and then fails" {
+  start fake zpeer -b -r 0 -n 0 -t 20000 REP ipc://fake \
+    '%;' MDPC01 titanic.request 500 '%;' MDPC01 titanic.request 500
+  wait_for fake 'bound'
+  run -1 ticlient -i 100 -r 2 ipc://fake
+  [[ $output == 'W: titanic.request has failed, try 1
+W: titanic.request has failed, try 2
+E: titanic answers 500' ]]
+}
+
 @test "titanic: 300 before, 200 after, again and again, 400 after close" {
   start broker mdbroker -i 300 ipc://broker
   start_titanic
@@ -81,7 +103,7 @@ reply_is() {
   start worker mdworker -i 300 ipc://broker echo
   wait_until reply_is "$uuid" '[200][two%00][][frames]'
   reply_is "$uuid" '[200][two%00][][frames]'
-  [[ $(in_store | sort | tr '\n' ' ') == "$uuid.rep $uuid.req " ]]
+  [[ $(in_store) == "$uuid.rep" ]]
   run -0 ask titanic.close "$uuid"
   [[ $output == '[][MDPC01][titanic.close][200]' ]]
   reply_is "$uuid" '[400]'
@@ -125,35 +147,6 @@ reply_is() {
   reply_is "$uuid" '[300]'
 }
 
-@test "titanic: empty, truncated and foreign files are set aside, the others served" {
-  start broker mdbroker -i 300 ipc://broker
-  start_titanic
-  for n in 1 2 3 4; do store echo "body $n" >"id$n"; done
-  kill9 titanic
-  : >".titanic/$(<id1).req"
-  truncate -s -3 ".titanic/$(<id2).req"
-  head -c 300 /dev/urandom >".titanic/$(<id3).req"
-  echo junk >.titanic/notes.txt
-  mkdir ".titanic/$(printf 'D%.0s' {1..32}).req"
-  : >".titanic/$(printf 'E%.0s' {1..32}).rep"
-  echo half >".titanic/new/$(printf 'F%.0s' {1..32})"
-  start_titanic
-  wait_for titanic 'set aside' 4
-  start worker mdworker -i 300 ipc://broker echo
-  wait_until reply_is "$(<id4)" '[200][body 4]'
-  for n in 1 2 3; do
-    [[ -e .titanic/$(<"id$n").bad ]]
-    reply_is "$(<"id$n")" '[400]'
-  done
-  [[ -e .titanic/notes.txt && ! -e .titanic/$(printf 'E%.0s' {1..32}).rep ]]
-  [[ ! $(ls .titanic/new) ]]
-  # A reply that the disk spoilt is a 500, and not the end.
-  echo spoilt >".titanic/$(<id4).rep"
-  reply_is "$(<id4)" '[500]'
-  uuid=$(store echo more)
-  wait_until reply_is "$uuid" '[200][more]'
-}
-
 @test "titanic: a full disk is a 500; when there is room it goes on" {
   unshare -m true 2>/dev/null || skip 'no right to mount'
   mkdir disk
@@ -186,7 +179,7 @@ reply_is() {
   start broker mdbroker -i 300 -z 52428800 ipc://broker
   start_titanic -t 5000
   start worker mdworker -i 300 ipc://broker echo
-  uuid=$(store echo '%{52428800}')
+  uuid=$(ASK_MS=30000 store echo '%{52428800}')
   pending_or_whole() {
     case $(ask titanic.reply "$uuid" | wc -c) in
     31 | 32) return 1 ;;        # [300]: not yet
@@ -208,7 +201,7 @@ reply_is() {
   other=$(store echo later)
   wait_until reply_is "$other" '[200][later]'
   reply_is "$uuid" '[400]'
-  [[ $(in_store | sort | tr '\n' ' ') == "$other.rep $other.req " ]]
+  [[ $(in_store) == "$other.rep" ]]
 }
 
 # park COUNT SERVICE... - clients store so many requests, all at once (the broker
@@ -247,6 +240,21 @@ park() {
   wait_for broker 'sent .*\[02\] \[[0-9A-F]*\] \[\] \[hello\]$'
   start worker mdworker -i 300 ipc://broker echo
   wait_until reply_is "$uuid" '[200][hello]'
+}
+
+@test "titanic: a broker that did not answer for long is asked again" {
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  ghost=$(store ghost x)
+  start worker mdworker -i 300 ipc://broker echo
+  freeze broker
+  elapse 2.5                    # more than a question about a service waits
+  thaw broker
+  WAIT_S=60 wait_until eval 'uuid=$(store echo hello)'
+  wait_until reply_is "$uuid" '[200][hello]'
+  reply_is "$ghost" '[300]'
+  start late mdworker -i 300 ipc://broker ghost
+  wait_until reply_is "$ghost" '[200][x]'
 }
 
 @test "titanic: a slow service is asked once, and delays nobody" {
@@ -374,29 +382,24 @@ no_loss() {
   no_loss broker worker titanic
 }
 
-# start_faulty FAULT [ERRNO] - titanic on a disk that fails: see preload/faults.c
+# start_faulty CALLS FAULT [ERRNO] - titanic on a disk on which these calls fail:
+# see preload/faults.c
 start_faulty() {
   if [[ ! -e faults.so ]]; then
     "${CC:-cc}" -shared -fPIC "$root/test/preload/faults.c" -o faults.so -ldl || return
   fi
   # The address sanitizer wants to be the first library, and works as second too.
   start titanic env "ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0" \
-    "LD_PRELOAD=$PWD/faults.so" "FAULT=$1" ${2:+"FAULT_ERRNO=$2"} \
+    "LD_PRELOAD=$PWD/faults.so" "FAULT_CALLS=$1" "FAULT=$2" ${3:+"FAULT_ERRNO=$3"} \
     titanic -w 20 -i 300 -t 5000 ipc://broker
 }
 
-# all_accepted_are_answered - and nothing is left in the store but they
 all_accepted_are_answered() {
   local uuid body
   cat client*.log | grep -aE '^[0-9A-F]{32} client [0-9]+ request [0-9]+$' >accepted || :
   while read -r uuid body; do
     WAIT_S=30 wait_until reply_is "$uuid" "[200][$body]" || return
   done <accepted
-  wait_until no_other_file
-}
-
-no_other_file() {               # such as one that is being written
-  ! grep -qvE '^[0-9A-F]{32}[.](req|rep)$' <(in_store)
 }
 
 start_clients() {
@@ -410,53 +413,115 @@ stored() {
   (($(cat client*.log | wc -l) >= $1))
 }
 
-@test "titanic: each call on the disk that fails is a 500, and leaves nothing behind" {
-  local call said failures=8
+@test "titanic: a write that fails is a 500, and leaves the log as it was" {
+  local errno
   start broker mdbroker -i 300 ipc://broker
-  for call in {1..5}; do        # open, write, sync, rename, sync of the name
-    start_faulty "$call" 5
+  for errno in 5 28; do         # EIO, ENOSPC
+    start_faulty pwrite 1 $errno
     run -0 ask titanic.request absent x
-    [[ $output == '[][MDPC01][titanic.request][500]' && ! $(in_store) ]] || fail "$call: $output"
-    store absent y
+    [[ $output == '[][MDPC01][titanic.request][500]' && ! -s .titanic/titanic.log ]]
+    uuid=$(store absent y)
+    kill9 titanic
+    start_faulty pwrite 1 $errno
+    run -0 ask titanic.close "$uuid"
+    [[ $output == '[][MDPC01][titanic.close][500]' && $(in_store) == "$uuid.req" ]]
+    run -0 ask titanic.close "$uuid"
+    [[ $output == '[][MDPC01][titanic.close][200]' && ! $(in_store) ]]
     kill9 titanic
     rm -r .titanic
   done
-  for call in {6..8}; do        # delete twice, sync
-    start_faulty "$call" 5
-    uuid=$(store absent x)
-    for said in 500 200; do
-      run -0 ask titanic.close "$uuid"
-      [[ $output == "[][MDPC01][titanic.close][$said]" ]] || fail "$call: $output"
-    done
-    [[ ! $(in_store) ]]
-    kill9 titanic
-  done
-  start worker mdworker -i 300 ipc://broker echo
-  for call in $(rounds '7 10' '6 7 8 9 10'); do # of a reply
-    start_faulty "$call" 5
-    uuid=$(store echo "call $call")
-    wait_for titanic 'W: cannot store' $((++failures))
-    [[ ! -e .titanic/new/$uuid ]]
-    wait_until reply_is "$uuid" "[200][call $call]"
-    kill9 titanic
-    rm -r .titanic
-  done
+  wait_for titanic 'W: cannot store' 4
 }
 
-@test "titanic: a disk that fails now and then costs a 500, and no request" {
-  local what errno pass=0
+@test "titanic: a reply that cannot be written is asked for again" {
+  start broker mdbroker -i 300 ipc://broker
+  start_faulty pwrite 2 28      # the first is the request
+  start worker mdworker -i 300 ipc://broker echo
+  uuid=$(store echo hello)
+  wait_for titanic 'W: cannot store'
+  wait_until reply_is "$uuid" '[200][hello]'
+}
+
+@test "titanic: a failed sync ends it, and a restart loses nothing acknowledged" {
   start broker mdbroker -i 300 ipc://broker
   start worker mdworker -i 300 ipc://broker echo
   start_clients 3
-  for errno in 5 28; do         # EIO, ENOSPC: each call that is made, in turn
-    start_faulty 7+ $errno
+  for n in $(seq "$(rounds 3 20)"); do
+    start_faulty fdatasync 20 5
+    ends titanic 1
+    wait_for titanic 'E: titanic.log: sync: Input/output error' "$n"
+  done
+  for n in 1 2 3; do kill9 "client$n"; done
+  start_titanic -t 5000
+  [[ $(cat client*.log | wc -l) -ge 10 ]]
+  all_accepted_are_answered
+}
+
+@test "titanic: a disk that fails at the start ends it, and nothing is lost" {
+  local call
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  uuid=$(store absent x)
+  kill9 titanic
+  head -c 30 /dev/zero >>.titanic/titanic.log
+  cp -a .titanic before
+  for call in openat fstat fsync pread ftruncate; do
+    start_faulty $call 1 5
+    ends titanic 1
+    tail -n 1 titanic.log | grep -q '^E: .*Input/output error$' || fail "$call"
+    diff -r before .titanic
+  done
+  # Without descriptors it does not take a good log for a damaged one.
+  start_faulty openat 1 24
+  ends titanic 1
+  diff -r before .titanic
+  start_titanic
+  reply_is "$uuid" '[300]'
+}
+
+@test "titanic: a log that cannot be rewritten stays in use" {
+  local call
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  uuid=$(store absent x)
+  dead=$(store absent y)
+  ask titanic.close "$dead"
+  kill9 titanic
+  cp -a .titanic before
+  for call in openat:2 pread:7 pwrite:1 fdatasync:1 renameat:1; do
+    start_faulty ${call%:*} ${call#*:} 28
+    wait_for titanic 'stores in'
+    reply_is "$uuid" '[300]'
+    kill9 titanic
+    diff -r before .titanic || fail "$call"
+  done
+  wait_for titanic 'W: cannot write titanic.new: No space left on device' 4
+  start_faulty fsync 2 5        # the new name may be on the disk or not
+  ends titanic 1
+  start_titanic
+  reply_is "$uuid" '[300]'
+  [[ $(records) == "REQUEST $uuid" ]]
+  kill9 titanic
+  note 'but a damaged log must be rewritten'
+  head -c 64 /dev/urandom >>.titanic/titanic.log
+  start_faulty renameat 1 28
+  ends titanic 1
+  wait_for titanic 'E: titanic.log: damaged, and cannot be rewritten'
+  start_titanic
+  wait_for titanic 'kept as damaged-2'
+  reply_is "$uuid" '[300]'
+}
+
+@test "titanic: a disk that fails now and then costs a 500, and no request" {
+  local errno pass=0
+  start broker mdbroker -i 300 ipc://broker
+  start worker mdworker -i 300 ipc://broker echo
+  start_clients 3
+  for errno in 5 28; do
+    start_faulty pwrite 7+ $errno
     ((++pass))
     wait_until stored $(($(cat client*.log | wc -l) + $(rounds 30 500)))
-    for what in openat writev syncfs renameat fsync; do
-      wait_for titanic "fault in $what," $((pass * $(rounds 1 20)))
-    done
-    # A 500 is no UUID.
-    wait_for titanic 'W: cannot store' $((pass * 3))
+    wait_for titanic 'fault in pwrite' $((pass * $(rounds 3 20)))
     if ((errno == 5)); then kill9 titanic; fi
   done
   for n in 1 2 3; do kill9 "client$n"; done
@@ -470,12 +535,136 @@ stored() {
   start broker mdbroker -i 300 ipc://broker
   start worker mdworker -i 300 ipc://broker echo
   start_clients 3
-  for call in $(seq "$(rounds 12 100)"); do
-    start_faulty "$call"
+  for call in $(seq "$(rounds 16 100)"); do
+    start_faulty openat,fsync,fstat,ftruncate,unlinkat,renameat,pwrite,fdatasync "$call"
     ends titanic 137
     grep -q "fault in .*, call $call\$" titanic.log
   done
   for n in 1 2 3; do kill9 "client$n"; done
   start_titanic -t 5000
   all_accepted_are_answered
+}
+
+# ---- The log ------------------------------------------------------------------------
+
+@test "titanic: one flipped bit costs at most its record, is reported, and set aside" {
+  tsptest -n "$(rounds 7 1)" flip
+}
+
+@test "titanic: a last record that is cut short is removed, wherever that is" {
+  tsptest cut
+}
+
+@test "titanic: what is damaged is kept in a file, the others are served" {
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  for n in 1 2 3 4; do store echo "body $n" >"id$n"; done
+  kill9 titanic
+  cp .titanic/titanic.log damaged
+  printf 'x' | dd of=damaged bs=1 seek=200 conv=notrunc status=none  # the header of the second
+  printf 'x' | dd of=damaged bs=1 seek=340 conv=notrunc status=none  # the body of the third
+  cp damaged .titanic/titanic.log
+  start_titanic
+  wait_for titanic 'W: titanic.log: 256 bytes are damaged, it is kept as damaged-1'
+  cmp damaged .titanic/damaged-1
+  start worker mdworker -i 300 ipc://broker echo
+  wait_until reply_is "$(<id1)" '[200][body 1]'
+  wait_until reply_is "$(<id4)" '[200][body 4]'
+  reply_is "$(<id2)" '[400]'
+  reply_is "$(<id3)" '[400]'
+  # A reply that the disk spoils later is a 500, and not the end.
+  printf 'x' | dd of=.titanic/titanic.log bs=1 seek=$((128 * 2 + 75)) conv=notrunc status=none
+  reply_is "$(<id1)" '[500]'
+  reply_is "$(<id4)" '[200][body 4]'
+  uuid=$(store echo more)
+  wait_until reply_is "$uuid" '[200][more]'
+  kill9 titanic
+  start_titanic
+  wait_for titanic 'kept as damaged-2'
+}
+
+@test "titanic: the log shrinks when requests are closed, and at the start" {
+  local ids=()
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  keep=$(store absent first)
+  for n in {1..12}; do ids+=("$(store absent '%{200000}')"); done
+  last=$(store absent last)
+  (($(stat -c %s .titanic/titanic.log) > 2400000))
+  for n in {0..7}; do run -0 ask titanic.close "${ids[n]}"; done
+  (($(stat -c %s .titanic/titanic.log) < 1300000))
+  [[ ! -e .titanic/titanic.new ]]
+  for n in {8..11}; do run -0 ask titanic.close "${ids[n]}"; done
+  kill9 titanic
+  start_titanic
+  reply_is "$last" '[300]'
+  [[ $(records) == "REQUEST $keep
+REQUEST $last" ]]
+  start worker mdworker -i 300 ipc://broker absent
+  wait_until reply_is "$keep" '[200][first]'
+  wait_until reply_is "$last" '[200][last]'
+}
+
+@test "titanic: what is not its own in the directory is never opened" {
+  mkdir -p .titanic/titanic.d elsewhere
+  mkfifo ".titanic/fifo" ".titanic/$(printf 'A%.0s' {1..32}).req"
+  truncate -s 1T .titanic/huge ".titanic/$(printf 'B%.0s' {1..32}).rep"
+  ln -s ../elsewhere/secret .titanic/damaged-1
+  ln -s ../elsewhere/secret .titanic/titanic.new
+  echo secret >elsewhere/secret
+  touch -a -d 2001-01-01 .titanic/huge elsewhere/secret
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  uuid=$(store absent x)
+  kill9 titanic
+  head -c 64 /dev/urandom >>.titanic/titanic.log # to be set aside, and rewritten
+  start_titanic
+  wait_for titanic 'kept as damaged-2'
+  reply_is "$uuid" '[300]'
+  [[ $(stat -c %x .titanic/huge elsewhere/secret | grep -c ^2001) == 2 ]]
+  [[ $(<elsewhere/secret) == secret && -L .titanic/damaged-1 ]]
+}
+
+@test "titanic: a log that is no regular file is refused" {
+  mkdir .titanic
+  mkfifo .titanic/titanic.log
+  run -1 timeout 10 titanic ipc://broker
+  [[ $output == 'E: titanic.log: not a regular file' ]]
+  rm .titanic/titanic.log
+  echo precious >precious
+  ln -s ../precious .titanic/titanic.log
+  run -1 timeout 10 titanic ipc://broker
+  [[ $output == 'E: titanic.log: '* && $(<precious) == precious ]]
+}
+
+@test "titanic: the directory of an older titanic is refused" {
+  mkdir -p .titanic/new
+  : >".titanic/$(printf 'A%.0s' {1..32}).req"
+  run -1 timeout 10 titanic ipc://broker
+  [[ $output == 'E: .titanic: '* && ! -e .titanic/titanic.log ]]
+}
+
+# ---- Limits -------------------------------------------------------------------------
+
+@test "titanic: 1,024 descriptors are enough, and 1,000 absent services delay nobody" {
+  local n from ms frames=()
+  start broker mdbroker -i 300 ipc://broker
+  start titanic bash -c 'ulimit -n 1024; exec titanic -i 300 ipc://broker'
+  start worker mdworker -i 300 ipc://broker echo
+  for n in {1..1000}; do
+    frames+=('' MDPC01 titanic.request "absent$n" x "%,")
+  done
+  start client zpeer -n 1000 -t 20000 DEALER ipc://broker "${frames[@]:0:5999}"
+  WAIT_S=60 ends client
+  [[ $(lines_of client '\[200\]') -eq 1000 && $(in_store | wc -l) -eq 1000 ]]
+  n=$(ls "/proc/${pid_of[titanic]}/fd" | wc -l)
+  ((n < 720)) || fail "$n descriptors"
+  # A turn of all absent services takes 5 s.
+  from=${EPOCHREALTIME/./}
+  uuid=$(store echo hello)
+  wait_until reply_is "$uuid" '[200][hello]'
+  ms=$(((${EPOCHREALTIME/./} - from) / 1000))
+  ((ms < 2000 + ${SLACK_MS:-0})) || fail "it took $ms ms"
+  start late mdworker -i 300 -t 1 ipc://broker absent77
+  wait_for late 'working'
 }

@@ -13,8 +13,8 @@
  *     bare fetch DEALER A COUNT        messages per second from that
  *     bare push A FILE BYTES           a file in chunks, then an empty one
  *     bare pull A                      megabytes per second from that
- *     bare disk DIR MS                 files per second, one at a time: write,
- *                                      fsync, rename
+ *     bare disk FILE MS                records per second that are appended and
+ *                                      synced, one at a time
  */
 #include "zg.h"
 
@@ -280,19 +280,14 @@ static void pull(char **arg)
 
 static void disk(char **arg)
 {
-    int dir = open(arg[0], O_RDONLY | O_DIRECTORY), files = 0;
+    int file = open(arg[0], O_WRONLY | O_CREAT | O_APPEND, 0600), records = 0;
     double began = seconds(), end = began + atof(arg[1]) / 1000;
-    char name[64];
 
-    for (; seconds() < end; files++) {
-        int fd = openat(dir, "new", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        snprintf(name, sizeof name, "%016d%016d.req", getpid(), files);
-        if (fd == -1 || write(fd, usage, 100) != 100 || fsync(fd) == -1
-            || close(fd) == -1 || renameat(dir, "new", dir, name) == -1)
+    for (; seconds() < end; records++)
+        if (write(file, usage, 128) != 128 || fdatasync(file) == -1)
             zg_die(arg[0]);
-    }
-    printf("%.1f\n", files / (seconds() - began));
-    close(dir);
+    printf("%.1f\n", records / (seconds() - began));
+    close(file);
 }
 
 int main(int argc, char *argv[])

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: 0BSD */
 /* faults.c - a disk that fails, for the tests: preloaded into a program.
  *
- * FAULT=5 the fifth call on the disk meets the fault, FAULT=5+ every fifth; the
- * fault is FAULT_ERRNO, or without one the program's end, kill -9, before that
- * call does anything. A disk that is full (ENOSPC) takes half of what is written
- * before it says so. SYNC_MS=5 makes it a disk that takes so long for a sync.
+ * FAULT=5 the fifth call on the disk fails, FAULT=5+ every fifth; of the calls
+ * that FAULT_CALLS=pread,fsync names. It fails with FAULT_ERRNO or, without one,
+ * the program ends as by kill -9 before the call does anything. A disk that is
+ * full (ENOSPC) writes half of the data first. SYNC_MS=5 makes each sync take 5
+ * ms more.
  *
  *     cc -shared -fPIC test/preload/faults.c -o faults.so
+ *
+ * A program that is built for large files calls pread64() and so on.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,17 +20,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-/* Is it this call's turn? */
+/* True if it is the turn of this call to fail. */
 static bool fault(const char *call)
 {
     static _Atomic long calls;
     const char *when = getenv("FAULT"), *error = getenv("FAULT_ERRNO");
-    long n = ++calls, at = when == NULL ? 0 : atol(when);
+    const char *calls_to_fail = getenv("FAULT_CALLS");
+    const char *found = strstr(calls_to_fail ? calls_to_fail : "", call);
+    long n, at = when == NULL ? 0 : atol(when);
 
-    if (at == 0 || (strchr(when, '+') != NULL ? n % at : n - at) != 0)
+    if (at == 0 || found == NULL)
+        return false;
+    n = ++calls;
+    if (strchr(when, '+') != NULL ? n % at : n - at)
         return false;
     dprintf(STDERR_FILENO, "fault in %s, call %ld\n", call, n);
     if (error == NULL)
@@ -38,21 +46,6 @@ static bool fault(const char *call)
 
 #define REAL(name) ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
 
-int openat(int dir, const char *name, int flags, ...)
-{
-    /* A mode is always given; to read is no fault of the disk here. */
-    if ((flags & O_CREAT) && fault("openat"))
-        return -1;
-    return REAL(openat)(dir, name, flags, 0600);
-}
-
-ssize_t writev(int fd, const struct iovec *part, int n)
-{
-    if (!fault("writev"))
-        return REAL(writev)(fd, part, n);
-    return errno == ENOSPC ? REAL(writev)(fd, part, n / 2) : -1;
-}
-
 static void take_time(void)
 {
     const char *ms = getenv("SYNC_MS");
@@ -60,10 +53,53 @@ static void take_time(void)
     usleep(ms == NULL ? 0 : (useconds_t) atoi(ms) * 1000);
 }
 
-int syncfs(int fd)
+/* A mode is always given; it is ignored without O_CREAT. */
+#define FAULTY_OPENAT(name)                                                    \
+    int name(int dir, const char *path, int flags, ...)                        \
+    {                                                                          \
+        return fault("openat") ? -1 : REAL(name)(dir, path, flags, 0600);      \
+    }
+FAULTY_OPENAT(openat)
+FAULTY_OPENAT(openat64)
+
+#define FAULTY_PREAD(name, offset)                                             \
+    ssize_t name(int fd, void *data, size_t size, offset at)                   \
+    {                                                                          \
+        return fault("pread") ? -1 : REAL(name)(fd, data, size, at);           \
+    }
+FAULTY_PREAD(pread, off_t)
+FAULTY_PREAD(pread64, off64_t)
+
+#define FAULTY_PWRITE(name, offset)                                            \
+    ssize_t name(int fd, const void *data, size_t size, offset at)             \
+    {                                                                          \
+        if (!fault("pwrite"))                                                  \
+            return REAL(name)(fd, data, size, at);                             \
+        return errno == ENOSPC ? REAL(name)(fd, data, size / 2, at) : -1;      \
+    }
+FAULTY_PWRITE(pwrite, off_t)
+FAULTY_PWRITE(pwrite64, off64_t)
+
+#define FAULTY_FTRUNCATE(name, offset)                                         \
+    int name(int fd, offset size)                                              \
+    {                                                                          \
+        return fault("ftruncate") ? -1 : REAL(name)(fd, size);                 \
+    }
+FAULTY_FTRUNCATE(ftruncate, off_t)
+FAULTY_FTRUNCATE(ftruncate64, off64_t)
+
+#define FAULTY_FSTAT(name, type)                                               \
+    int name(int fd, struct type *st)                                          \
+    {                                                                          \
+        return fault("fstat") ? -1 : REAL(name)(fd, st);                       \
+    }
+FAULTY_FSTAT(fstat, stat)
+FAULTY_FSTAT(fstat64, stat64)
+
+int fdatasync(int fd)
 {
     take_time();
-    return fault("syncfs") ? -1 : REAL(syncfs)(fd);
+    return fault("fdatasync") ? -1 : REAL(fdatasync)(fd);
 }
 
 int fsync(int fd)
