@@ -1,20 +1,33 @@
 /* SPDX-License-Identifier: 0BSD */
-/* mdbroker.c - Majordomo broker: brings requests to services, by name.
+/* mdbroker.c - Majordomo broker: gives requests to workers by name of service.
  *
  *     REQ mdclient, mmiecho --+
  *     DEALER mdclient2 -------+--> ROUTER mdbroker <--- DEALER mdworkers
  *                                  (this) 5555
  *
- * A service has a line of requests and one of workers; when both have a head,
- * these go off together. The rest is about what vanishes:
- *   - A worker that is killed: libzmq tells that its connection closed.
- *   - One that is frozen or cut off: heartbeats of libzmq's own close the
- *     connection. One may work as long as it likes; who waits has to heartbeat.
- *   - What a lost worker worked on is first in line for the next one.
- *   - Requests nobody takes expire; services with neither are forgotten.
+ * Each service has a queue of requests and a list of idle workers. When both
+ * have a first element, the broker dispatches that request to that worker, and
+ * keeps the request until the worker replies.
+ *
+ * Three mechanisms detect the death of a worker:
+ *   killed         its connection closes. libzmq's monitor reports that, and the
+ *                  broker then sends a heartbeat to every worker: the dead one
+ *                  is unreachable (EHOSTUNREACH).
+ *   frozen or cut  libzmq sends pings of its own (ZMQ_HEARTBEAT_IVL) and closes
+ *   off            the connection of a peer that does not answer them.
+ *   hung, idle     the worker sends no HEARTBEAT. (A busy worker sends none
+ *                  either: it may work as long as its connection lives.)
+ * The request of a dead worker goes to the next idle worker. After three deaths
+ * the broker drops it. A request that is with no worker when its expiry (-e)
+ * has passed is dropped, too.
+ *
+ * Requests are lost when the broker dies: titanic.c keeps them on disk. Peers
+ * need libzmq 4.2 or later: older ones take a ping for a message.
  *
  * Build: cc -Icommon ch4-reliability/mdbroker.c -o mdbroker -lzmq -lpthread
+ *
  * Try it: see mdclient.c.
+ *
  * Guide: chapter 4, "Service-Oriented Reliable Queuing (Majordomo Pattern)".
  */
 #include "mdp.h"
@@ -22,327 +35,473 @@
 
 static const char usage[] =
     "mdbroker [-i MS] [-l N] [-e MS] [-z BYTES] [-v] [ENDPOINT]\n"
-    "Brings the requests of Majordomo clients to workers, by service name.\n"
+    "Gives the requests of Majordomo clients to workers, by name of service.\n"
     "  -i MS     heartbeat interval (2500)\n"
-    "  -l N      a waiting worker is gone after so many of silence (3)\n"
-    "  -e MS     a request that no worker took expires after (10000)\n"
-    "  -z BYTES  the largest frame that may pass (1048576)\n"
+    "  -l N      an idle worker is dead after N silent intervals (3)\n"
+    "  -e MS     expiry of a request that no worker has (10000)\n"
+    "  -z BYTES  largest frame; it must arrive within two intervals (1048576)\n"
     "  -v        print every message\n"
     "  ENDPOINT  bind (tcp://127.0.0.1:5555)\n"
     "Peers: mdworker ENDPOINT, mdclient ENDPOINT\n";
 
 enum {
-    MAX_TRIES = 3,        /* workers that one request may cost */
-    MAX_SERVICE = 10000,  /* requests to one service, waiting or worked on, */
-    MAX_REQUESTS = 50000, /* and to all of them */
-    SEND_HWM = 2000, /* two windows of mdclient2: libzmq counts by halves */
+    MAX_DEATHS = 3,               /* workers that may die over one request */
+    MAX_SERVICE_REQUESTS = 10000, /* requests to one service */
+    MAX_REQUESTS = 50000,         /* requests to all services */
+    MIN_FRAME = 256,      /* for a routing id or the name of a service */
+    SEND_HWM = 2000,      /* two windows of mdclient2 */
+    PROBE_DELAY_MS = 100, /* from a closed connection to the probe */
+    BATCH = 100,          /* messages before timers get their turn */
 };
 
 struct request {
-    TAILQ_ENTRY(request) line, arrival;
+    TAILQ_ENTRY(request) next_queued, next_waiting;
     struct service *service;
-    int64_t expiry;
-    int tries;  /* workers that had it */
-    zg_msg msg; /* [client][][MDPC01][service][body...] */
+    int64_t expiry; /* dropped if no worker has it then */
+    int deaths;     /* of workers that had it */
+    zg_msg msg;     /* [client][][MDPC01][service][body...] */
 };
-TAILQ_HEAD(requests, request);
+TAILQ_HEAD(request_list, request);
 
 struct worker {
-    struct item item;
-    TAILQ_ENTRY(worker) line, all;
+    struct entry entry; /* in workers, by routing id */
+    TAILQ_ENTRY(worker) next, next_in_all;
     struct service *service;
-    struct request *request; /* that it works on, or NULL: it waits */
-    int64_t heard, sent;     /* the last message from it, and to it */
+    struct request *request; /* that it works on; NULL while it is idle */
+    int64_t expiry;          /* dead if it is idle and silent until then */
+    int64_t heartbeat_at;    /* when to send it a HEARTBEAT */
+    unsigned probe;          /* the last one that included it */
 };
-TAILQ_HEAD(workers, worker);
+TAILQ_HEAD(worker_list, worker);
 
 struct service {
-    struct item item;
-    struct requests line;
-    int requests;           /* in line or worked on */
-    struct workers workers; /* the busy ones, then those that wait */
-    struct worker *next;    /* the first of these */
+    struct entry entry; /* in services, by name */
+    struct request_list queue;
+    int request_count;             /* queued or with a worker */
+    struct worker_list idle, busy; /* in the order in which they became so */
 };
 
-static struct table workers[CHAINS], services[CHAINS];
-static struct workers all = TAILQ_HEAD_INITIALIZER(all); /* by time sent */
-static struct requests arrivals = TAILQ_HEAD_INITIALIZER(arrivals); /* new */
-static int64_t now, interval, silence, patience;                    /* ms */
-static int requests;
-static void *router, *monitor;
+static struct table workers, services;
+/* All workers, least recently sent to first; queued requests by expiry. */
+static struct worker_list all = TAILQ_HEAD_INITIALIZER(all);
+static struct request_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
+static int64_t now, interval, worker_expiry, request_expiry; /* in ms */
+static int request_count;
+static void *router;
 
-static void say(FILE *to, struct service *service, const char *what)
+static void log_event(struct service *service, const char *event)
 {
-    zmq_msg_t *name = &service->item.name;
-    fprintf(to, "%s: %.*s: %s\n", to == stdout ? "I" : "W",
-            (int) zmq_msg_size(name), (char *) zmq_msg_data(name), what);
+    char name[256];
+
+    fprintf(stderr, "W: %s: %s\n",
+            zg_text(&service->entry.key, name, sizeof name), event);
 }
 
-/* Send or drop: a peer that does not read must not make the others wait. */
-static int post(zg_msg *msg)
+/* Send or drop a message; never block. Return 0 or the error number. */
+static int send_message(zg_msg *msg)
 {
-    mdp_show(zg_value['v'] != NULL, "sent", msg);
+    mdp_print(zg_value['v'] != NULL, "sent", msg);
     int error = zg_send(msg, router, ZMQ_DONTWAIT) ? 0 : errno;
-    if (error != 0)
-        fprintf(stderr, "W: not sent: %s\n", zmq_strerror(error));
+    if (error != 0 && error != ETERM)
+        fprintf(stderr, "W: message dropped: %s\n", zmq_strerror(error));
     zg_clear(msg);
     return error;
 }
 
-/* False: the worker is gone. (One too busy to read its HEARTBEATs is not. One
- * that waits but has no room for a request is of no use.) */
-static bool tell(struct worker *worker, const char *what, struct request *work)
+/* Send [worker][][MDPW01][command] and, with a request, [client][][body...].
+ * Return 0 or the error number. */
+static int send_command(struct worker *worker, const char *command,
+                        struct request *request)
 {
     zg_msg msg = { 0 };
-    mdp_copy(&msg, &worker->item.name, 1);
-    mdp_add_command(&msg, what);
-    if (work != NULL) { /* [client][][body...] */
-        mdp_copy(&msg, &work->msg.frame[0], 2);
-        mdp_copy(&msg, &work->msg.frame[4], work->msg.count - 4);
+
+    zg_append(&msg, &worker->entry.key, 1);
+    mdp_append_command(&msg, command);
+    if (request != NULL) {
+        zg_append(&msg, &request->msg.frame[0], 2);
+        zg_append(&msg, &request->msg.frame[4], request->msg.count - 4);
     }
-    TAILQ_REMOVE(&all, worker, all);
-    TAILQ_INSERT_TAIL(&all, worker, all);
-    worker->sent = now;
-    int error = post(&msg);
-    return error == 0 || (error == EAGAIN && work == NULL);
+    worker->heartbeat_at = now + interval;
+    TAILQ_REMOVE(&all, worker, next_in_all);
+    TAILQ_INSERT_TAIL(&all, worker, next_in_all);
+    return send_message(&msg);
 }
 
-static void discard(struct request *request)
+/* ---- Services and requests ----------------------------------------------- */
+
+static struct service *find_or_create_service(zmq_msg_t *name)
 {
-    request->service->requests--;
-    requests--;
+    struct service *service = table_find(&services, name);
+
+    if (service == NULL) {
+        service = table_insert(&services, name, sizeof *service);
+        TAILQ_INIT(&service->queue);
+        TAILQ_INIT(&service->idle);
+        TAILQ_INIT(&service->busy);
+    }
+    return service;
+}
+
+/* Free a request that is in no list. */
+static void free_request(struct request *request)
+{
+    request->service->request_count--;
+    request_count--;
     zg_clear(&request->msg);
     free(request);
 }
 
-/* Forget a worker. Its request was first in line, and is so again. */
-static struct service *strike_off(struct worker *worker, const char *why)
+/* Put a request back at the head of its queue: it is older than the others. */
+static void requeue(struct request *request)
+{
+    struct request *later = TAILQ_FIRST(&waiting);
+
+    while (later != NULL && later->expiry < request->expiry)
+        later = TAILQ_NEXT(later, next_waiting);
+    if (later != NULL)
+        TAILQ_INSERT_BEFORE(later, request, next_waiting);
+    else
+        TAILQ_INSERT_TAIL(&waiting, request, next_waiting);
+    TAILQ_INSERT_HEAD(&request->service->queue, request, next_queued);
+}
+
+static void unqueue(struct request *request)
+{
+    TAILQ_REMOVE(&request->service->queue, request, next_queued);
+    TAILQ_REMOVE(&waiting, request, next_waiting);
+}
+
+/* Remove a worker. If it died, that counts against the request it had. */
+static void remove_worker(struct worker *worker, const char *event, bool died)
 {
     struct request *request = worker->request;
     struct service *service = worker->service;
-    say(stderr, service, why);
-    if (service->next == worker)
-        service->next = TAILQ_NEXT(worker, line);
-    TAILQ_REMOVE(&service->workers, worker, line);
-    TAILQ_REMOVE(&all, worker, all);
-    forget(&worker->item);
-    if (request != NULL && request->tries < MAX_TRIES) {
-        TAILQ_INSERT_HEAD(&service->line, request, line);
-    } else if (request != NULL) {
-        say(stderr, service, "dropped a request that cost too many workers");
-        discard(request);
+
+    log_event(service, event);
+    TAILQ_REMOVE(&all, worker, next_in_all);
+    TAILQ_REMOVE(request ? &service->busy : &service->idle, worker, next);
+    table_remove(&worker->entry);
+    if (request == NULL)
+        return;
+    request->deaths += died;
+    if (request->deaths < MAX_DEATHS) {
+        requeue(request);
+    } else {
+        log_event(service, "request dropped, it has cost too many workers");
+        free_request(request);
     }
-    return service;
 }
 
-/* Requests go to workers. A service with neither is forgotten: use it last. */
+/* Give queued requests to idle workers. Remove the service if it has neither
+ * requests nor workers: the caller must not use it any longer. */
 static void dispatch(struct service *service)
 {
     struct request *request;
     struct worker *worker;
-    while ((request = TAILQ_FIRST(&service->line)) && (worker = service->next))
-        if (tell(worker, MDPW_REQUEST, request)) {
-            TAILQ_REMOVE(&service->line, request, line);
-            if (request->tries++ == 0)
-                TAILQ_REMOVE(&arrivals, request, arrival);
+
+    while ((request = TAILQ_FIRST(&service->queue)) != NULL
+           && (worker = TAILQ_FIRST(&service->idle)) != NULL)
+        if (send_command(worker, MDPW_REQUEST, request) == 0) {
+            unqueue(request);
             worker->request = request;
-            service->next = TAILQ_NEXT(worker, line);
+            TAILQ_REMOVE(&service->idle, worker, next);
+            TAILQ_INSERT_TAIL(&service->busy, worker, next);
         } else {
-            strike_off(worker, "a waiting worker is gone");
+            remove_worker(worker, "idle worker removed: unreachable", true);
         }
-    if (service->requests == 0 && TAILQ_EMPTY(&service->workers))
-        forget(&service->item);
+    if (service->request_count == 0 && TAILQ_EMPTY(&service->idle)
+        && TAILQ_EMPTY(&service->busy))
+        table_remove(&service->entry);
 }
 
-static struct service *service_of(zmq_msg_t *name)
+/* ---- Messages from clients ----------------------------------------------- */
+
+/* [client][][MDPC01][mmi.service][name]: reply 200 if the service has a worker,
+ * idle or busy, 404 if it has none, 501 to other mmi services (RFC 8). */
+static void reply_to_mmi(zg_msg *msg)
 {
-    struct service *service = look_up(services, name, sizeof *service);
-    if (service->line.tqh_last == NULL) { /* it is new */
-        TAILQ_INIT(&service->line);
-        TAILQ_INIT(&service->workers);
+    struct service *service = table_find(&services, &msg->frame[4]);
+    const char *status = "501";
+
+    if (zg_is(msg, 3, "mmi.service"))
+        status = service == NULL
+                         || (TAILQ_EMPTY(&service->idle)
+                             && TAILQ_EMPTY(&service->busy))
+                     ? "404"
+                     : "200";
+    zg_cut(msg, 4);
+    mdp_append(msg, status);
+    send_message(msg);
+}
+
+/* Queue [client][][MDPC01][service][body...] and dispatch it. */
+static void add_request(zg_msg *msg)
+{
+    struct service *service = find_or_create_service(&msg->frame[3]);
+
+    if (request_count == MAX_REQUESTS
+        || service->request_count == MAX_SERVICE_REQUESTS) {
+        log_event(service, "request dropped, too many are queued");
+    } else {
+        struct request *request = calloc(1, sizeof *request);
+        if (request == NULL)
+            zg_die("calloc");
+        zg_append(&request->msg, msg->frame, msg->count);
+        request->service = service;
+        request->expiry = now + request_expiry;
+        service->request_count++;
+        request_count++;
+        TAILQ_INSERT_TAIL(&service->queue, request, next_queued);
+        TAILQ_INSERT_TAIL(&waiting, request, next_waiting);
     }
-    return service;
+    dispatch(service);
 }
 
-/* To be called when all that has come is read: a REPLY may be the last word. */
-static void bury_the_dead(void)
-{
-    struct worker *worker;
-    while ((worker = next_closed(monitor)) != NULL)
-        dispatch(strike_off(worker, "a worker is gone"));
-}
-
-/* [client][][MDPC01][mmi.service][name]: has it a worker, waiting or busy? */
-static void manage(zg_msg *msg)
-{
-    struct service *service = look_up(services, &msg->frame[4], 0);
-    bool known = zg_is(msg, 3, "mmi.service");
-    bool served = service && TAILQ_FIRST(&service->workers);
-    mdp_cut(msg, 4);
-    mdp_add(msg, !known ? "501" : served ? "200" : "404");
-    post(msg);
-}
-
-/* [client][][MDPC01][service][body...] */
 static void from_client(zg_msg *msg)
 {
-    zmq_msg_t *name = &msg->frame[3];
-    struct service *service;
-    struct request *request;
-    if (!mdp_is_request(msg, 1)) {
+    if (!mdp_is_request(msg, 1))
         zg_drop(msg, "a client");
-    } else if (mdp_is_mmi(name)) {
-        manage(msg);
-    } else if (requests >= MAX_REQUESTS
-               || (service = service_of(name))->requests >= MAX_SERVICE) {
-        zg_drop(msg, "a client, as there are too many");
-    } else {
-        if ((request = calloc(1, sizeof *request)) == NULL)
-            zg_die("calloc");
-        mdp_copy(&request->msg, msg->frame, msg->count);
-        request->service = service;
-        request->expiry = now + patience;
-        service->requests++;
-        requests++;
-        TAILQ_INSERT_TAIL(&service->line, request, line);
-        TAILQ_INSERT_TAIL(&arrivals, request, arrival);
-        dispatch(service);
-    }
+    else if (mdp_is_mmi(&msg->frame[3]))
+        reply_to_mmi(msg);
+    else
+        add_request(msg);
 }
 
-/* It is the last in line: the next request is for who waits for longest. */
-static void set_free(struct worker *worker)
+/* ---- Messages from workers ----------------------------------------------- */
+
+/* The worker joins the end of the idle list, so workers take turns. */
+static void set_idle(struct worker *worker)
 {
     worker->request = NULL;
-    worker->heard = now;
-    TAILQ_INSERT_TAIL(&worker->service->workers, worker, line);
-    if (worker->service->next == NULL)
-        worker->service->next = worker;
+    worker->expiry = now + worker_expiry;
+    TAILQ_INSERT_TAIL(&worker->service->idle, worker, next);
     dispatch(worker->service);
 }
 
-/* [worker][][MDPW01][READY][service]. Who had its descriptor is dead. */
-static void sign_on(zg_msg *msg)
-{
-    bury_the_dead();
-    struct worker *worker = look_up(workers, &msg->frame[0], sizeof *worker);
-    came_by(&worker->item, &msg->frame[4]);
-    worker->service = service_of(&msg->frame[4]);
-    worker->sent = now;
-    TAILQ_INSERT_TAIL(&all, worker, all);
-    say(stdout, worker->service, "a new worker");
-    set_free(worker);
-}
-
-/* [worker][][MDPW01][REPLY][client][][body...] */
-static void reply(struct worker *worker, zg_msg *msg)
-{
-    struct request *request = worker->request;
-    mdp_cut(&request->msg, 4);
-    mdp_copy(&request->msg, &msg->frame[6], msg->count - 6);
-    post(&request->msg);
-    discard(request);
-    TAILQ_REMOVE(&worker->service->workers, worker, line);
-    set_free(worker);
-}
-
-/* What is valid but not to be expected earns a DISCONNECT. What is not valid is
- * dropped, and who said it is no worker (any more). */
-static void from_worker(zg_msg *msg)
+/* [worker][][MDPW01][READY][service] */
+static void register_worker(zg_msg *msg)
 {
     struct worker *worker =
-        msg->count > 0 ? look_up(workers, &msg->frame[0], 0) : NULL;
-    struct request *request = worker ? worker->request : NULL;
-    char what = mdp_command(msg, 1);
-    if (what == *MDPW_READY && !worker && !mdp_is_mmi(&msg->frame[4])) {
-        sign_on(msg);
-    } else if (what == *MDPW_REPLY && request
-               && same_bytes(&msg->frame[4], &request->msg.frame[0])) {
-        reply(worker, msg);
-    } else if (what == *MDPW_HEARTBEAT && worker) {
-        worker->heard = now;
-    } else {
-        if (what == 0)
-            fprintf(stderr,
-                    "W: dropped a malformed message of %d frames from %s\n",
-                    msg->count, "a worker");
-        if (what != *MDPW_DISCONNECT && (what != 0 || worker)) {
-            mdp_cut(msg, 1);
-            mdp_add_command(msg, MDPW_DISCONNECT);
-            post(msg);
-        }
-        if (worker)
-            dispatch(strike_off(worker, "a worker signed off"));
-    }
+        table_insert(&workers, &msg->frame[0], sizeof *worker);
+    char name[256];
+
+    worker->service = find_or_create_service(&msg->frame[4]);
+    worker->heartbeat_at = now + interval;
+    TAILQ_INSERT_TAIL(&all, worker, next_in_all);
+    printf("I: %s: worker registered\n",
+           zg_text(&msg->frame[4], name, sizeof name));
+    set_idle(worker);
 }
 
-/* Do what is due by now. */
-static void watch(void)
+/* [worker][][MDPW01][REPLY][client][][body...]. Send the client
+ * [client][][MDPC01][service][body...]. */
+static void pass_reply(struct worker *worker, zg_msg *msg)
 {
-    struct request *request;
-    struct worker *worker;
-    while ((worker = TAILQ_FIRST(&all)) && worker->sent + interval <= now)
-        if (!worker->request && worker->heard + silence <= now)
-            dispatch(strike_off(worker, "a worker is silent"));
-        else if (!tell(worker, MDPW_HEARTBEAT, NULL))
-            dispatch(strike_off(worker, "a worker is gone"));
-    while ((request = TAILQ_FIRST(&arrivals)) && request->expiry <= now) {
-        struct service *service = request->service;
-        say(stderr, service, "a request expired");
-        TAILQ_REMOVE(&service->line, request, line);
-        TAILQ_REMOVE(&arrivals, request, arrival);
-        discard(request);
+    struct request *request = worker->request;
+
+    zg_cut(&request->msg, 4);
+    zg_append(&request->msg, &msg->frame[6], msg->count - 6);
+    send_message(&request->msg);
+    free_request(request);
+    TAILQ_REMOVE(&worker->service->busy, worker, next);
+    set_idle(worker);
+}
+
+/* A worker that sends what it must not send is removed, and told so with
+ * DISCONNECT, to register again (RFC 7). Malformed messages of peers that are
+ * not workers are dropped. */
+static void reject(struct worker *worker, zg_msg *msg, char command)
+{
+    if (command == 0)
+        fprintf(stderr,
+                "W: dropped a malformed message from a worker (%d frames)\n",
+                msg->count);
+    if (command != 0 || worker != NULL) {
+        zg_cut(msg, 1);
+        mdp_append_command(msg, MDPW_DISCONNECT);
+        send_message(msg);
+    }
+    if (worker != NULL) {
+        struct service *service = worker->service;
+        remove_worker(worker, "worker removed: unexpected message", true);
         dispatch(service);
     }
 }
 
-static void say_goodbye(void)
+static void from_worker(zg_msg *msg)
 {
-    struct worker *worker;
-    while ((worker = TAILQ_FIRST(&all)) != NULL) {
-        tell(worker, MDPW_DISCONNECT, NULL);
-        strike_off(worker, "a worker is sent away, as we stop");
+    struct worker *worker = table_find(&workers, &msg->frame[0]);
+    struct request *request = worker != NULL ? worker->request : NULL;
+    char command = mdp_command(msg, 1);
+
+    if (command == *MDPW_READY && worker == NULL
+        && !mdp_is_mmi(&msg->frame[4])) {
+        register_worker(msg);
+    } else if (command == *MDPW_REPLY && request != NULL
+               && zg_equal(&msg->frame[4], &request->msg.frame[0])) {
+        pass_reply(worker, msg);
+    } else if (command == *MDPW_HEARTBEAT && worker != NULL) {
+        worker->expiry = now + worker_expiry;
+    } else if (command != *MDPW_DISCONNECT) {
+        reject(worker, msg, command);
+    } else if (worker != NULL) {
+        struct service *service = worker->service;
+        remove_worker(worker, "worker removed: it has disconnected", false);
+        dispatch(service);
     }
 }
 
-int main(int argc, char *argv[])
+/* ---- Timers -------------------------------------------------------------- */
+
+/* Send HEARTBEAT to a worker. Remove it if it is unreachable or, if it is idle,
+ * silent. (EAGAIN only says that a busy worker has not read for a while.) */
+static void check_worker(struct worker *worker)
 {
-    zg_args(argc, argv, usage);
-    if ((interval = zg_number('i')) == 0)
-        zg_usage_error();
-    silence = interval * zg_number('l');
-    patience = zg_number('e');
-    void *ctx = zg_start(), *stop = zg_socket(ctx, ZMQ_PAIR);
-    void *net = zmq_ctx_new(); /* of its own, for the goodbyes after a stop */
-    zg_msg msg = { 0 };
-    int n;
-    /* A PING has a timer, and libzmq looks for one among all of a thread. */
-    zmq_ctx_set(net, ZMQ_IO_THREADS, 2);
-    router = mdp_socket(net, ZMQ_ROUTER, zg_number('z'));
-    zg_set(router, ZMQ_ROUTER_MANDATORY, 1);
+    struct service *service = worker->service;
+
+    if (worker->request == NULL && worker->expiry <= now) {
+        remove_worker(worker, "worker removed: silent", true);
+        dispatch(service);
+    } else if (send_command(worker, MDPW_HEARTBEAT, NULL) == EHOSTUNREACH) {
+        remove_worker(worker, "worker removed: unreachable", true);
+        dispatch(service);
+    }
+}
+
+/* Check the workers to which nothing was sent for an interval. */
+static void heartbeat(void)
+{
+    struct worker *worker;
+
+    while ((worker = TAILQ_FIRST(&all)) != NULL && worker->heartbeat_at <= now)
+        check_worker(worker);
+}
+
+/* Check all workers, after a connection has closed. */
+static void probe_workers(void)
+{
+    static unsigned probe;
+    struct worker *worker;
+
+    probe++;
+    while ((worker = TAILQ_FIRST(&all)) != NULL && worker->probe != probe) {
+        worker->probe = probe;
+        check_worker(worker);
+    }
+}
+
+static void expire_requests(void)
+{
+    struct request *request;
+
+    while ((request = TAILQ_FIRST(&waiting)) != NULL
+           && request->expiry <= now) {
+        struct service *service = request->service;
+        log_event(service, "request expired");
+        unqueue(request);
+        free_request(request);
+        dispatch(service);
+    }
+}
+
+/* ---- Start and stop ------------------------------------------------------ */
+
+static void open_router(void *net)
+{
+    int64_t limit = zg_number('z');
+
+    router = zg_socket(net, ZMQ_ROUTER);
+    zg_must(zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &limit, sizeof limit));
+    zg_set(router, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable peers */
+    zg_set(router, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted peers */
     zg_set(router, ZMQ_SNDHWM, SEND_HWM);
+    /* libzmq 4.3 aborts if a connection with heartbeats dies while its receive
+     * pipe is full. This pipe is never full, since the broker reads all that
+     * arrives, and limits the requests that it keeps. */
+    zg_set(router, ZMQ_RCVHWM, 0);
     zg_set(router, ZMQ_HEARTBEAT_IVL, (int) (interval + 1) / 2);
     zg_set(router, ZMQ_HEARTBEAT_TIMEOUT, (int) interval * 2);
-    monitor = watch_connections(net, router);
-    zg_bind(router, "broker", zg_value[0]);
+}
+
+/* Return a socket that receives an event whenever a connection has closed. */
+static void *open_monitor(void *net)
+{
+    void *monitor = zg_socket(net, ZMQ_PAIR);
+
+    zg_set(monitor, ZMQ_RCVHWM, 0); /* libzmq would block when it is full */
+    zg_must(
+        zmq_socket_monitor(router, "inproc://closed", ZMQ_EVENT_DISCONNECTED));
+    zg_connect(monitor, "inproc://closed");
+    return monitor;
+}
+
+/* True if an event has arrived since the last call. */
+static bool read_events(void *monitor)
+{
+    zg_msg event = { 0 };
+    bool any = false;
+
+    while (zg_recv(&event, monitor, ZMQ_DONTWAIT))
+        any = true;
+    zg_clear(&event);
+    return any;
+}
+
+static void run(void *monitor, void *stop)
+{
     zmq_pollitem_t items[] = { { router, 0, ZMQ_POLLIN, 0 },
                                { monitor, 0, ZMQ_POLLIN, 0 },
                                { stop, 0, ZMQ_POLLERR, 0 } };
-    while (zg_poll(items, 3, now + (interval + 3) / 4) != -1) {
+    int64_t probe_at = ZG_FOREVER, tick_at;
+    zg_msg msg = { 0 };
+    int n;
+
+    do {
         now = zg_now();
-        for (n = 0; n < 100 && zg_recv(&msg, router, ZMQ_DONTWAIT); n++) {
-            mdp_show(zg_value['v'] != NULL, "received", &msg);
-            if (mdp_is_client(&msg, 1))
+        for (n = 0; n < BATCH && zg_recv(&msg, router, ZMQ_DONTWAIT); n++) {
+            mdp_print(zg_value['v'] != NULL, "received", &msg);
+            if (mdp_is_from_client(&msg, 1))
                 from_client(&msg);
             else
                 from_worker(&msg);
         }
-        if (n < 100)
-            bury_the_dead();
-        watch();
-    }
+        if (read_events(monitor) && probe_at == ZG_FOREVER)
+            probe_at = now + PROBE_DELAY_MS;
+        /* A worker may have replied before it disconnected: first read that. */
+        if (now >= probe_at && n < BATCH) {
+            probe_workers();
+            probe_at = ZG_FOREVER;
+        }
+        heartbeat();
+        expire_requests();
+        tick_at = now + (interval + 3) / 4;
+    } while (zg_poll(items, 3, tick_at < probe_at ? tick_at : probe_at) != -1);
     zg_clear(&msg);
-    say_goodbye();
+}
+
+int main(int argc, char *argv[])
+{
+    struct worker *worker;
+
+    zg_args(argc, argv, usage);
+    interval = zg_number('i');
+    worker_expiry = interval * zg_number('l');
+    request_expiry = zg_number('e');
+    if (interval == 0 || worker_expiry == 0 || zg_number('z') < MIN_FRAME)
+        zg_usage_error();
+    void *ctx = zg_start(), *stop = zg_socket(ctx, ZMQ_PAIR);
+    /* Ctrl-C shuts ctx down. The sockets of another context then can still send
+     * DISCONNECT. */
+    void *net = zmq_ctx_new();
+    zmq_ctx_set(net, ZMQ_IO_THREADS, 2); /* for the pings to many workers */
+    open_router(net);
+    void *monitor = open_monitor(net);
+    zg_bind(router, "broker", zg_value[0]);
+    run(monitor, stop);
+    while ((worker = TAILQ_FIRST(&all)) != NULL) {
+        send_command(worker, MDPW_DISCONNECT, NULL);
+        remove_worker(worker, "worker removed: the broker stops", false);
+    }
     zmq_close(router);
     zmq_close(monitor);
     zmq_ctx_term(net);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: 0BSD */
-/* mdcliapi.h - Majordomo client: asks a service, and asks again if need be.
+/* mdcliapi.h - Majordomo client class: sends a request to a service and waits
+ * for the reply.
  *
  *     REQ mdcliapi (this) ---> ROUTER mdbroker <--- DEALER mdwrkapi
  *
- * Not for several threads at once; each may have a client of its own.
+ * A client may be used by one thread only.
  *
  * Guide: chapter 4, "Service-Oriented Reliable Queuing (Majordomo Pattern)".
  */
@@ -11,22 +12,23 @@
 #include "zg.h"
 
 typedef struct {
-    long timeout; /* how long a try waits for the reply, in ms (2500) */
-    long tries;   /* how often in all a request is sent (3) */
+    /* Settings, which the caller may change after mdcli_new(). */
+    long timeout; /* of each try, in ms (2500) */
+    long tries;   /* how often a request is sent, at most (3) */
     bool verbose; /* print every message (false) */
-    /* The others are its own. */
+    /* Private. */
     void *ctx, *socket;
     const char *broker;
 } mdcli;
 
-/* A client of the broker at this endpoint, a string that has to last. Change
- * its settings as you like. It connects when it is first needed. */
+/* Return a client of the broker at this endpoint. The string is shared and must
+ * remain valid. */
 mdcli mdcli_new(void *ctx, const char *broker);
 
-/* Ask the service: body is 1 to 14 frames; when this returns true they are
- * replaced by those of the reply. False: body is as it was, and errno is
- * ETIMEDOUT (no reply to any try) or ETERM (the program stops).
- * Either way it is yours to clear. RFC 7, "MDP/Client". */
+/* Send a request, 1 to 14 frames in body, to the service. True: the reply has
+ * replaced the request in body. False: body is unchanged, and errno is
+ * ETIMEDOUT (no try got a reply) or ETERM (shutdown). The caller owns body. RFC
+ * 7, "MDP/Client". */
 bool mdcli_send(mdcli *self, const char *service, zg_msg *body);
 
 void mdcli_destroy(mdcli *self);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
-/* mdcliapi2.c - Majordomo client that does not wait: it sends, and receives.
+/* mdcliapi2.c - asynchronous Majordomo client class.
  *
- * A REQ would insist on taking turns. A DEALER does not, but for that we make
- * the empty frame ourselves, which ends the envelope.
+ * A DEALER socket may send many requests before it receives a reply. The class
+ * sends the empty frame, which a REQ socket would add.
  *
  * Guide: chapter 4, "Asynchronous Majordomo Pattern".
  */
@@ -12,49 +12,48 @@
 
 mdcli2 mdcli2_new(void *ctx, const char *broker)
 {
-    mdcli2 self = { .socket = mdp_socket(ctx, ZMQ_DEALER, -1),
-                    .timeout = 2500 };
+    mdcli2 self = { .timeout = 2500, .socket = zg_socket(ctx, ZMQ_DEALER) };
 
-    /* All that we asked for has room here. In a socket that is full, behind
-     * what we did not read yet, the broker's heartbeats would be stuck too,
-     * and it would take us for dead. */
+    /* If this filled up, the broker's pings would wait behind the replies, and
+     * the broker would close the connection of a slow reader. */
     zg_set(self.socket, ZMQ_RCVHWM, 0);
     zg_connect(self.socket, broker);
     return self;
 }
 
+/* Send [][MDPC01][service][body...]. */
 bool mdcli2_send(mdcli2 *self, const char *service, zg_msg *body)
 {
     zg_msg request = { 0 };
 
-    mdp_add(&request, "");
-    mdp_add(&request, MDPC_CLIENT);
-    mdp_add(&request, service);
-    mdp_copy(&request, body->frame, body->count);
-    mdp_show(self->verbose, "request:", &request);
+    mdp_append(&request, "");
+    mdp_append(&request, MDPC_CLIENT);
+    mdp_append(&request, service);
+    zg_append(&request, body->frame, body->count);
+    mdp_print(self->verbose, "request", &request);
     bool sent = zg_send(&request, self->socket, ZMQ_DONTWAIT);
     zg_clear(sent ? body : &request);
     return sent;
 }
 
+/* Receive [][MDPC01][service][reply...]. */
 bool mdcli2_recv(mdcli2 *self, zg_msg *reply)
 {
     zmq_pollitem_t item = { self->socket, 0, ZMQ_POLLIN, 0 };
-    int64_t until = zg_now() + self->timeout;
-    int rc;
+    int64_t deadline = zg_now() + self->timeout;
+    int ready;
 
     do {
         while (zg_recv(reply, self->socket, ZMQ_DONTWAIT)) {
-            mdp_show(self->verbose, "reply:", reply);
-            if (reply->count > 3 && zg_is(reply, 0, "")
-                && zg_is(reply, 1, MDPC_CLIENT)) {
+            mdp_print(self->verbose, "reply", reply);
+            if (reply->count > 3 && mdp_is_from_client(reply, 0)) {
                 zg_pop(reply, 2);
                 return true;
             }
             zg_drop(reply, "the broker");
         }
-    } while ((rc = zg_poll(&item, 1, until)) > 0);
-    errno = rc == 0 ? ETIMEDOUT : ETERM;
+    } while ((ready = zg_poll(&item, 1, deadline)) > 0);
+    errno = ready == 0 ? ETIMEDOUT : ETERM;
     return false;
 }
 

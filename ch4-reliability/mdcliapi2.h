@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: 0BSD */
-/* mdcliapi2.h - Majordomo client that does not wait: it sends, and receives.
+/* mdcliapi2.h - asynchronous Majordomo client class: sends requests without
+ * waiting for their replies.
  *
  *     DEALER mdcliapi2 (this) ---> ROUTER mdbroker <--- DEALER mdwrkapi
  *
- * Replies come in any order if the service has several workers, and nothing
- * tells to which request one belongs: put that into the body if it matters.
- * Not for several threads at once; each may have a client of its own.
+ * If the service has several workers, replies arrive in any order. The protocol
+ * does not tell to which request a reply belongs: put a number into the body if
+ * that matters. A client may be used by one thread only.
  *
  * Guide: chapter 4, "Asynchronous Majordomo Pattern".
  */
@@ -13,23 +14,25 @@
 #include "zg.h"
 
 typedef struct {
-    long timeout; /* to wait for the next reply, in ms (2500) */
+    /* Settings, which the caller may change after mdcli2_new(). */
+    long timeout; /* of mdcli2_recv(), in ms (2500) */
     bool verbose; /* print every message (false) */
-    void *socket; /* its own */
+    /* Private. */
+    void *socket;
 } mdcli2;
 
-/* A client of the broker at this endpoint. Change its settings as you like. */
+/* Return a client of the broker at this endpoint. */
 mdcli2 mdcli2_new(void *ctx, const char *broker);
 
-/* Send a request to the service: body is 1 to 14 frames, and empty after that.
- * It never waits: false means that there is no room now (receive, then try
- * again) or that the program stops; body is as it was. RFC 7, "MDP/Client". */
+/* Send a request, 1 to 14 frames in body, to the service; never block. True:
+ * body is empty. False: body is unchanged; the socket is full (EAGAIN: receive,
+ * then try again), or shutdown (ETERM). RFC 7, "MDP/Client". */
 bool mdcli2_send(mdcli2 *self, const char *service, zg_msg *body);
 
-/* Receive [service][body...] in place of what reply holds; it is yours to
- * clear. False: errno is ETIMEDOUT (nothing came in time) or ETERM (the program
- * stops). Requests are not sent again: that is up to you, if they may be done
- * twice, on a new client, which no late reply can reach. */
+/* Receive [service][body...] in place of reply; the caller owns it. False:
+ * errno is ETIMEDOUT or ETERM (shutdown). The class never sends a request
+ * again. To do so, the caller should use a new client, which no late reply can
+ * reach. */
 bool mdcli2_recv(mdcli2 *self, zg_msg *reply);
 
 void mdcli2_destroy(mdcli2 *self);

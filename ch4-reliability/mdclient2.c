@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: 0BSD */
-/* mdclient2.c - Majordomo client: many requests on their way at once.
+/* mdclient2.c - asynchronous Majordomo client: keeps many requests under way.
  *
  *     DEALER mdclient2 ---> ROUTER mdbroker <--- DEALER mdworkers
  *            (this)          5555
  *
- * It does not wait for a reply before it sends the next request, and so is many
- * times as fast as mdclient. But it does not send all before it reads: what it
- * has not read has to be somewhere, and no broker has room for everything. A
- * window limits what is on its way, the replies that wait for us included.
+ * The client sends the next request without waiting for a reply, so it is many
+ * times as fast as mdclient. A window (-o) limits the requests that have no
+ * reply yet. Without it, requests and replies would fill the queues between the
+ * client and the workers, and the broker would drop replies. Beyond 1000 it drops
+ * replies to a client that is slow to read.
+ *
+ * The client never sends a request again: if a reply is lost, it gives up.
+ * mdclient.c retries.
  *
  * Build: cc -Icommon ch4-reliability/mdclient2.c ch4-reliability/mdcliapi2.c
  *           -o mdclient2 -lzmq -lpthread
@@ -26,18 +30,17 @@ static const char usage[] =
     "Sends requests to a Majordomo service without waiting for each reply.\n"
     "  -n COUNT  requests (100000)\n"
     "  -z BYTES  size of a request (11)\n"
-    "  -o N      unanswered at once; beyond it what we read late may drop "
-    "(1000)\n"
-    "  -t MS     give up when nothing came for so long (2500)\n"
+    "  -o N      requests without a reply, at most (1000)\n"
+    "  -t MS     timeout of the next reply (2500)\n"
     "  -v        print every message\n"
     "  ENDPOINT  connect to mdbroker (tcp://localhost:5555)\n"
-    "  SERVICE   name (echo)\n"
+    "  SERVICE   name of the service (echo)\n"
     "Peers: mdbroker ENDPOINT, mdworker ENDPOINT\n";
 
 static char hello[1 << 20];
 
-/* False: not now, there is no room. */
-static bool ask(mdcli2 *client, size_t size)
+/* Send one request. False if the socket is full. */
+static bool send_request(mdcli2 *client, size_t size)
 {
     zg_msg msg = { 0 };
 
@@ -52,18 +55,19 @@ int main(int argc, char *argv[])
     zg_args(argc, argv, usage);
     long count = zg_number('n'), window = zg_number('o');
     long size = zg_number('z'), sent = 0, received = 0;
+    if (size > (long) sizeof hello || window == 0 || zg_number('t') == 0)
+        zg_usage_error();
     void *ctx = zg_start();
     mdcli2 client = mdcli2_new(ctx, zg_value[0]);
     zg_msg reply = { 0 };
 
-    if (size > (long) sizeof hello || window == 0)
-        zg_usage_error();
     for (long i = 0; i < size; i++)
         hello[i] = "Hello world"[i % 11];
     client.timeout = zg_number('t');
     client.verbose = zg_value['v'] != NULL;
     while (received < count) {
-        while (sent < count && sent - received < window && ask(&client, size))
+        while (sent < count && sent - received < window
+               && send_request(&client, size))
             sent++;
         if (!mdcli2_recv(&client, &reply))
             break;

@@ -110,17 +110,17 @@ int main(int argc, char *argv[])
     zg_msg request = { 0 }, uuid = { 0 }, reply = { 0 };
 
     pause_ms = zg_number('i');
-    if (end - body > 2 + MDP_BODY - 1 || zg_number('r') == 0)
+    if (end - body > 2 + MDP_MAX_BODY - 1 || zg_number('r') == 0)
         zg_usage_error();
     void *ctx = zg_start();
     session = mdcli_new(ctx, zg_value[0]);
     session.tries = 1; /* call() repeats */
     sleeper = zg_socket(ctx, ZMQ_PAIR);
-    mdp_add(&request, zg_value[1]);
+    mdp_append(&request, zg_value[1]);
     if (end - body <= 2)
-        mdp_add(&request, "Hello world");
+        mdp_append(&request, "Hello world");
     for (int i = 2; i < end - body; i++)
-        mdp_add(&request, body[i]);
+        mdp_append(&request, body[i]);
 
     int status = call("titanic.request", &request, &reply, zg_number('r'));
     if (status == 200 && reply.count == 2) {

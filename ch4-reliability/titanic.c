@@ -146,7 +146,7 @@ static const char *serve_request(zg_msg *msg)
         return "500";
     enqueue(entry, msg);
     zg_clear(msg);
-    mdp_add(msg, entry->uuid);
+    mdp_append(msg, entry->uuid);
     return "200";
 }
 
@@ -199,11 +199,11 @@ static void carry_out(struct worker *worker, zg_msg *msg)
 {
     zg_msg *answer = &worker->answer;
 
-    mdp_add_command(answer, MDPW_REPLY);
+    mdp_append_command(answer, MDPW_REPLY);
     zg_append(answer, &msg->frame[3], 2);
     zg_pop(msg, 5);
     const char *status = worker->serve(msg);
-    mdp_add(answer, status);
+    mdp_append(answer, status);
     if (strcmp(status, "200") == 0)
         zg_append(answer, msg->frame, msg->count);
 }
@@ -240,12 +240,12 @@ static int maintain(struct worker *worker)
     if (now < worker->send_at)
         return is_lost;
     if (worker->socket != NULL) {
-        mdp_add_command(&msg, MDPW_HEARTBEAT);
+        mdp_append_command(&msg, MDPW_HEARTBEAT);
     } else {
         worker->socket = connect_to_broker();
         worker->expiry = now + LIVENESS * interval;
-        mdp_add_command(&msg, MDPW_READY);
-        mdp_add(&msg, worker->service);
+        mdp_append_command(&msg, MDPW_READY);
+        mdp_append(&msg, worker->service);
     }
     send_or_drop(&msg, worker->socket);
     worker->send_at = now + interval;
@@ -277,7 +277,7 @@ static void stop_worker(struct worker *worker)
     if (worker->socket == NULL)
         return;
     zg_set(worker->socket, ZMQ_LINGER, 500);
-    mdp_add_command(&msg, MDPW_DISCONNECT);
+    mdp_append_command(&msg, MDPW_DISCONNECT);
     send_or_drop(&msg, worker->socket);
     zmq_close(worker->socket);
 }
@@ -341,7 +341,7 @@ static void ask(struct service *service)
 {
     zg_msg msg = { 0 };
 
-    mdp_add(&msg, "mmi.service");
+    mdp_append(&msg, "mmi.service");
     zg_append(&msg, &service->name, 1);
     send_request(service, &msg);
     set_state(service, ASKED, RETRY_MS);
@@ -379,7 +379,7 @@ static void take_answer(struct service *service)
 
     if (!zg_recv(&msg, service->socket, ZMQ_DONTWAIT))
         return;
-    if (!mdp_is_client(&msg, 0) || msg.count < 4
+    if (!mdp_is_from_client(&msg, 0) || msg.count < 4
         || msg.count > 3 + TSP_FRAMES - 1
         || (service->state != ASKED && service->state != BUSY)) {
         zg_drop(&msg, "a service");

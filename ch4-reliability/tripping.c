@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: 0BSD */
-/* tripping.c - what a round trip costs, and what not to wait for it saves.
+/* tripping.c - measures round trips per second, one at a time and many at once.
  *
  *     DEALER client ---> DEALER broker DEALER <--- DEALER worker
  *                         5555         5556
- *     (this plays all three, one thread each)
+ *     (this runs all three, one thread each)
  *
- * First the client waits for each reply before it sends the next request, then
- * it keeps a window of them on their way. The work is the same; the difference
- * is waiting. (Without a window, sending all and then reading, it would stop
- * for ever as soon as all that is between the two ends is full.)
+ * First the client waits for each reply before it sends the next request. Then
+ * it keeps a window of requests under way (-o). Both send the same messages;
+ * the difference is the time spent waiting. Without a window the client would
+ * send all requests before it reads a reply, and all four sockets would be
+ * full.
  *
- * There are no ids on this wire, so other peers on these ports get a share of
- * the requests and of the replies: keep them to yourself.
+ * The messages carry no ids, so other peers at these endpoints would take some
+ * requests and replies: do not let any connect.
  *
  * Build: cc -Icommon ch4-reliability/tripping.c -o tripping -lzmq -lpthread
  *
@@ -28,15 +29,15 @@
 
 static const char usage[] =
     "tripping [-n COUNT] [-z BYTES] [-o N] [FRONTEND [BACKEND]]\n"
-    "Counts round trips per second, one by one and many at once.\n"
-    "  -n COUNT  round trips, a tenth of them one by one (100000)\n"
+    "Measures round trips per second, one at a time and many at once.\n"
+    "  -n COUNT  round trips, and a tenth of that one at a time (100000)\n"
     "  -z BYTES  size of a request (5)\n"
-    "  -o N      on their way at once (1000)\n"
+    "  -o N      requests without a reply, at most (1000)\n"
     "  FRONTEND  bind (tcp://127.0.0.1:5555)\n"
     "  BACKEND   bind (tcp://127.0.0.1:5556)\n"
-    "Peers: none, it plays them all\n";
+    "Peers: none needed\n";
 
-enum { PATIENCE_MS = 5000 }; /* for a reply, before it is taken for lost */
+enum { REPLY_TIMEOUT_MS = 5000 };
 
 static void *ctx, *frontend, *backend;
 static char hello[1 << 20] = "hello";
@@ -57,8 +58,8 @@ static void *worker(void *socket)
     return socket;
 }
 
-/* So many calls, up to that many on their way. False: a reply is lost (errno is
- * EAGAIN), or we are to stop. */
+/* Make `count` round trips, up to `window` at once, and print their rate. False
+ * if a reply was lost (EAGAIN), or on shutdown (ETERM). */
 static bool measure(const char *how, void *client, long count, long window)
 {
     long sent = 0, received = 0, size = zg_number('z');
@@ -80,7 +81,7 @@ static bool measure(const char *how, void *client, long count, long window)
     return true;
 }
 
-/* A DEALER at the other end of one that is bound. */
+/* Return a DEALER that is connected to the bound socket. */
 static void *connect_to(void *bound)
 {
     void *socket = zg_socket(ctx, ZMQ_DEALER);
@@ -107,13 +108,13 @@ int main(int argc, char *argv[])
     pthread_t broker_thread = zg_thread(broker, NULL);
     pthread_t worker_thread = zg_thread(worker, service);
 
-    zg_set(client, ZMQ_RCVTIMEO, PATIENCE_MS);
+    zg_set(client, ZMQ_RCVTIMEO, REPLY_TIMEOUT_MS);
     bool lost = !(measure("Synchronous", client, count / 10, 1)
                   && measure("Asynchronous", client, count, window))
                 && errno != ETERM;
     if (lost)
-        fprintf(stderr, "E: a reply is lost\n");
-    zmq_ctx_shutdown(ctx); /* that ends the others */
+        fprintf(stderr, "E: a reply was lost\n");
+    zmq_ctx_shutdown(ctx); /* ends both threads */
     pthread_join(broker_thread, NULL);
     pthread_join(worker_thread, NULL);
     zmq_close(client);

@@ -220,7 +220,7 @@ park() {
   start broker mdbroker -i 300 -v ipc://broker
   start_titanic                 # not because of -t: that is a minute
   start worker mdworker -i 300 ipc://broker echo
-  wait_for broker 'echo: a new worker'
+  wait_for broker 'echo: worker registered'
   freeze worker
   uuid=$(store echo hello)
   wait_for broker 'sent .*\[02\] \[[0-9A-F]*\] \[\] \[hello\]$'
@@ -235,7 +235,7 @@ park() {
   start broker mdbroker -i 300 -v ipc://broker
   start_titanic -t 1000
   start mute zpeer -t 60000 -n 1000 DEALER ipc://broker '' MDPW01 %01 echo
-  wait_for broker 'echo: a new worker'
+  wait_for broker 'echo: worker registered'
   uuid=$(store echo hello)
   wait_for broker 'sent .*\[02\] \[[0-9A-F]*\] \[\] \[hello\]$'
   start worker mdworker -i 300 ipc://broker echo
@@ -278,7 +278,7 @@ park() {
   local n from ms best=100000 count
   count=$(rounds 1000 10000)
   start_all
-  wait_for broker 'titanic.request: a new worker' 20
+  wait_for broker 'titanic.request: worker registered' 20
   # shellcheck disable=SC2046
   park "$count" $(seq -f 'absent%g' 20)
   [[ $(in_store | wc -l) -eq $count ]]
@@ -301,7 +301,7 @@ park() {
   count=$(rounds 1000 100000)
   start broker mdbroker -i 300 ipc://broker
   start_titanic
-  wait_for broker 'titanic.request: a new worker' 20
+  wait_for broker 'titanic.request: worker registered' 20
   while [[ $(in_store | wc -l) -lt $count ]]; do
     # shellcheck disable=SC2046
     park "$(rounds 1000 5000)" $(seq -f 'absent%g' 20)

@@ -47,7 +47,7 @@ card4() {
   start bs bstarsrv -p ipc://bs ipc://bs1 ipc://bs2
   start bs2 bstarsrv -b ipc://bsb ipc://bs2 ipc://bs1
   start fl flserver3 ipc://fl
-  wait_for md 'a new worker'
+  wait_for md 'worker registered'
   wait_for bs 'active'
   local lp sp pp md bs fl
   lp=$(rate 2000 $ask ipc://lp)
