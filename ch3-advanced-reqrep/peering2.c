@@ -75,7 +75,9 @@ static void *client(void *arg)
                        zg_text(&msg.frame[0], text, sizeof text));
             else if (ready == 0)
                 fprintf(stderr, "W: a request was lost\n");
-        } while (ready == 1 && zg_sleep(sock, 1000));
+            if (!zg_sleep(sock, 1000))
+                ready = -1;
+        } while (ready == 1);
         zmq_close(sock);
     } while (ready == 0);
     zg_clear(&msg);

@@ -39,7 +39,7 @@ static const char usage[] =
     "  BACKEND     connect to spqueue (tcp://localhost:5556)\n"
     "Peers: spqueue ipc://frontend BACKEND, lpclient ipc://frontend\n";
 
-enum { PAUSE_MS = 1000 }; /* after a message that is not a request */
+enum { PAUSE_MS = 200 }; /* after a message that is not a request */
 
 static long work_ms, faults;
 
