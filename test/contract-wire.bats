@@ -92,6 +92,9 @@ all_sent() {
 # frames to each socket that connects; then a well-formed message is served.
 survives_frames() {
   local options relay relays=0
+  # A REQ socket that receives no empty frame loses its connection and waits for a
+  # reply that never comes: spworker.c says so.
+  if [[ $1 == spworker ]]; then return; fi
   local -A far=()
   read -r -a options < <(echo "$(hasty "$1")" "$(alone "$1")")
   arguments "$1"
