@@ -10,9 +10,9 @@
  * keeps the request until the worker replies.
  *
  * Three mechanisms detect the death of a worker:
- *   killed         its connection closes. libzmq's monitor reports that, and the
- *                  broker then sends a heartbeat to every worker: the dead one
- *                  is unreachable (EHOSTUNREACH).
+ *   killed         its connection closes. libzmq's monitor reports that, and
+ *                  the broker then sends a heartbeat to every worker: the dead
+ *                  one is unreachable (EHOSTUNREACH).
  *   frozen or cut  libzmq sends pings of its own (ZMQ_HEARTBEAT_IVL) and closes
  *   off            the connection of a peer that does not answer them.
  *   hung, idle     the worker sends no HEARTBEAT. (A busy worker sends none

@@ -11,7 +11,8 @@
  *
  * If the queue dies while the worker is idle, the worker waits without end. A
  * new queue does not know the worker, and the REQ socket cannot send READY
- * again: see ppworker.c.
+ * again. The same happens if the queue sends a message without an empty frame:
+ * libzmq then reconnects the socket. ppworker.c registers again.
  *
  * Build: cc -Icommon ch4-reliability/spworker.c -o spworker -lzmq -lpthread
  *

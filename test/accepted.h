@@ -35,8 +35,8 @@ static inline bool accepts(void *ctx, int type, const char *endpoint)
     return event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
 }
 
-/* Return the position in types[] of the one that the endpoint accepts. Exit with
- * 1 if there is none within five seconds. */
+/* Return the position in types[] of the one that the endpoint accepts. Exit
+ * with 1 if there is none within five seconds. */
 static inline size_t accepted_type(void *ctx, const char *endpoint)
 {
     int64_t deadline = zg_now() + 5000;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
-/* liar.c - a server that answers each request with the same frames, for tests of
- * clients that receive a reply to no request of theirs. */
+/* liar.c - a server that answers each request with the same frames, for tests
+ * of clients that receive a reply to no request of theirs. */
 #include "zg.h"
 
 static const char usage[] =

@@ -4,9 +4,10 @@
  *     zhostile [-f] [-n COUNT] [-s SEED] ENDPOINT
  *
  * It finds a socket type that the endpoint accepts. Then it sends messages of 1
- * to 24 frames: random bytes, words of the protocols in the wrong place, invalid
- * numbers, frames of up to 2 MB. Every 500 messages it takes a new routing id.
- * With -f it sends every number of frames from 1 to 30, for several contents.
+ * to 24 frames: random bytes, words of the protocols in the wrong place,
+ * invalid numbers, frames of up to 2 MB. Every 500 messages it takes a new
+ * routing id. With -f it sends every number of frames from 1 to 30, for several
+ * contents.
  */
 #include "accepted.h"
 

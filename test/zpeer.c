@@ -4,14 +4,14 @@
  *     zpeer [options] TYPE ENDPOINT [FRAME...]
  *
  * It sends the frames as one message. Then it prints each message that it
- * receives on a line, each frame in brackets: as text, or as %XX for a byte that
- * is not printable. In a FRAME, %XX is a byte and %{N} is N times the letter x.
- * The FRAME %, ends a message and begins the next. The FRAME %; does too, but the
- * next message is sent only after one has been received. For SUB, the frames are
- * subscriptions.
+ * receives on a line, each frame in brackets: as text, or as %XX for a byte
+ * that is not printable. In a FRAME, %XX is a byte and %{N} is N times the
+ * letter x. The FRAME %, ends a message and begins the next. The FRAME %; does
+ * too, but the next message is sent only after one has been received. For SUB,
+ * the frames are subscriptions.
  *
- * It ends after COUNT messages, or when none has come for MS. The exit status is
- * 1 if it has received fewer than COUNT.
+ * It ends after COUNT messages, or when none has come for MS. The exit status
+ * is 1 if it has received fewer than COUNT.
  */
 #include "zg.h"
 
