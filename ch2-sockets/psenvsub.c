@@ -5,9 +5,9 @@
  *                  5563   (this)
  *
  * A subscription is a prefix of the first frame: "B" matches the envelopes B
- * and BANANA. A subscriber that wants B alone compares the envelope itself;
- * this one marks the others. (Or all keys end with a byte that no key
- * contains.)
+ * and BANANA. To receive only B, a subscriber compares the whole envelope, or
+ * all keys end with a byte that no key contains. This program marks messages of
+ * which only the prefix matches.
  *
  * A subscriber misses all messages that are published before it has connected.
  * clonecli2.c shows how to recover them.
@@ -35,7 +35,9 @@ static void print_message(zg_msg *msg, const char *prefix)
     printf("[%s]", zg_text(&msg->frame[0], text, sizeof text));
     for (int i = 1; i < msg->count; i++)
         printf(" %s", zg_text(&msg->frame[i], text, sizeof text));
-    puts(zg_is(msg, 0, prefix) ? "" : " (only the prefix matches)");
+    puts(zg_is(msg, 0, prefix) || prefix[0] == '\0'
+             ? ""
+             : " (only the prefix matches)");
 }
 
 int main(int argc, char *argv[])

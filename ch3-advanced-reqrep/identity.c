@@ -7,9 +7,9 @@
  *
  * A ROUTER puts the routing id of the sender in front of each message that it
  * receives. A peer may set its id before it connects; for other peers the
- * ROUTER makes up five bytes. To send to a peer, the program puts the peer's id
- * in front of the message. The ROUTER drops a message to an unknown id without
- * an error, unless ZMQ_ROUTER_MANDATORY is set.
+ * ROUTER generates five bytes. To send to a peer, the program puts the peer's
+ * id in front of the message. The ROUTER drops a message to an unknown id
+ * without an error, unless ZMQ_ROUTER_MANDATORY is set.
  *
  * Build: cc -Icommon ch3-advanced-reqrep/identity.c -o identity -lzmq -lpthread
  *
@@ -54,8 +54,9 @@ static void dump(zg_msg *msg)
     }
 }
 
-/* Send a message from the peer to the ROUTER, and print all its frames. */
-static void introduce(void *peer, void *router, const char *text, zg_msg *msg)
+/* Connect the peer, send a message to the ROUTER, and print all its frames. */
+static void send_and_print(void *peer, void *router, const char *text,
+                           zg_msg *msg)
 {
     zg_connect(peer, "inproc://example");
     zmq_send(peer, text, strlen(text), 0);
@@ -76,9 +77,9 @@ int main(int argc, char *argv[])
     zg_set(router, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable peers */
     zg_set(router, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted peers */
     zg_must(zmq_bind(router, "inproc://example"));
-    introduce(anonymous, router, "The ROUTER chose my id", &msg);
+    send_and_print(anonymous, router, "The ROUTER chose my id", &msg);
     zg_must(zmq_setsockopt(named, ZMQ_ROUTING_ID, "PEER2", 5));
-    introduce(named, router, "I chose my id", &msg);
+    send_and_print(named, router, "I chose my id", &msg);
 
     /* The frames are [PEER2][][text]: replace the text to reply to PEER2. */
     if (msg.count == 3) {

@@ -8,8 +8,7 @@
  * A worker registers with READY. From then on each of its replies also means
  * that it is idle again. The broker queues idle workers; the worker that has
  * been idle longest receives the next request. While no worker is idle, the
- * broker does not read the frontend, so requests wait in the sockets of the
- * clients.
+ * broker does not read the frontend, so requests wait in the sockets.
  *
  * A request is lost if its worker dies while working on it: see ppqueue.c and
  * mdbroker.c. Requests also wait without bound while there is no worker at all,
@@ -51,7 +50,7 @@ static void *ctx, *frontend, *backend;
 static zmq_msg_t idle[MAX_IDLE];
 static int oldest, idle_count;
 
-static void enqueue(zmq_msg_t *id)
+static void add_idle(zmq_msg_t *id)
 {
     for (int n = 0; n < idle_count; n++)
         if (zg_equal(id, &idle[(oldest + n) % MAX_IDLE]))
@@ -65,7 +64,7 @@ static void enqueue(zmq_msg_t *id)
     zmq_msg_copy(slot, id);
 }
 
-static void dequeue(void)
+static void remove_oldest(void)
 {
     zmq_msg_close(&idle[oldest]);
     oldest = (oldest + 1) % MAX_IDLE;
@@ -79,7 +78,7 @@ static void from_worker(zg_msg *msg)
     bool ready = msg->count == 3 && zg_is(msg, 1, "") && zg_is(msg, 2, "READY");
     bool reply = zg_is(msg, 1, "") && zg_delimiter(msg, 3) > 0;
 
-    enqueue(&msg->frame[0]);
+    add_idle(&msg->frame[0]);
     if (reply) {
         zg_pop(msg, 2);
         if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno != ETERM)
@@ -89,16 +88,17 @@ static void from_worker(zg_msg *msg)
     }
 }
 
-/* Take the next request from the frontend: [client][][body...] */
+/* Read the next request, [client][][body...], unless one is held because no
+ * worker could be reached. False if there is none. */
 static bool next_request(zg_msg *request)
 {
     if (request->count > 0)
-        return true; /* no worker could be reached for this one */
+        return true;
     if (!zg_recv(request, frontend, ZMQ_DONTWAIT))
         return false;
     if (zg_delimiter(request, 1) == 0 || request->count > MAX_FRAMES)
         zg_drop(request, "a client");
-    return true;
+    return request->count > 0;
 }
 
 /* Send [worker][][client][][body...]. A worker that has disconnected cannot be
@@ -111,7 +111,7 @@ static void dispatch(zg_msg *request)
                   zmq_msg_size(&idle[oldest]));
         if (!zg_send(request, backend, ZMQ_DONTWAIT))
             zg_pop(request, 2);
-        dequeue();
+        remove_oldest();
     }
 }
 
@@ -129,7 +129,7 @@ static void *broker(void *arg)
             dispatch(&request);
     }
     while (idle_count > 0)
-        dequeue();
+        remove_oldest();
     zg_clear(&msg);
     zg_clear(&request);
     return arg;
@@ -202,7 +202,7 @@ int main(int argc, char *argv[])
     threads[both] = zg_thread(broker, NULL);
     for (int i = 0; i <= both; i++) {
         if (i == clients && clients > 0)
-            zmq_ctx_shutdown(ctx); /* all clients have been served */
+            zmq_ctx_shutdown(ctx); /* all clients have ended */
         pthread_join(threads[i], NULL);
     }
     zmq_close(frontend);

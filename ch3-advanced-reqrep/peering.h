@@ -84,7 +84,7 @@ static inline void *cloud_socket(void *ctx, const char *name)
  * its reply goes. Both lists are in the order in which workers joined them. */
 enum { MAX_WORKERS = 1000 };
 
-enum origin { NONE, CLIENT, PEER };
+enum origin { NONE, CLIENT, PEER }; /* NONE: the worker is idle */
 
 struct worker {
     TAILQ_ENTRY(worker) next;
@@ -122,7 +122,7 @@ static inline struct worker *find_worker(struct worker_list *list,
 }
 
 /* Append a new worker to the idle list. If there are too many workers, remove
- * the first busy worker: its request is the oldest, so it is probably dead. */
+ * the worker that has been busy longest: it is probably dead. */
 static inline void add_worker(zmq_msg_t *id)
 {
     struct worker *worker = calloc(1, sizeof *worker);
@@ -139,9 +139,9 @@ static inline void add_worker(zmq_msg_t *id)
     }
 }
 
-/* A worker that sends a message is idle again, or is new. Return the origin of
- * the request that it has finished, or NONE. */
-static inline enum origin set_idle(zmq_msg_t *id)
+/* Move a worker that has sent a message to the idle list, or add it. Return the
+ * origin of the request that it has finished; NONE if it had none. */
+static inline enum origin mark_idle(zmq_msg_t *id)
 {
     struct worker *worker = find_worker(&busy, id);
 
@@ -158,7 +158,7 @@ static inline enum origin set_idle(zmq_msg_t *id)
     return origin;
 }
 
-static inline void set_busy(struct worker *worker, enum origin origin)
+static inline void mark_busy(struct worker *worker, enum origin origin)
 {
     TAILQ_REMOVE(&idle, worker, next);
     TAILQ_INSERT_TAIL(&busy, worker, next);

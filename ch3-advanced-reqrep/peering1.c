@@ -5,9 +5,10 @@
  *     SUB (this) <--- PUB PEER-state.ipc of every peer
  *
  * Each broker publishes its state and subscribes to the states of all others.
- * It publishes on a timer. (A broker that published only when nothing arrived,
- * or in answer to what arrives, would be silent or flood the others.) A state
- * replaces the one before it, so a late subscriber only waits for the next.
+ * It publishes on a timer. If it published only when nothing has arrived for a
+ * while, a broker with many peers would be silent. If it published in answer to
+ * each message, the brokers would flood each other. A new state replaces the
+ * one before it, so a late subscriber only waits for the next.
  *
  * A peer that dies simply stops publishing: peering3.c lets its state expire.
  *

@@ -15,9 +15,9 @@
  * name as the routing id of its cloud sockets.
  *
  * A request for a peer that is not connected goes to a worker here. A request
- * is lost with the worker or the broker that has it, also if that is only
- * frozen. Its client then asks again. peering3.c sends no requests to a frozen
- * peer.
+ * is lost if the worker or broker that has it dies or freezes: its client times
+ * out and sends a new one. The broker reads requests only while it has an idle
+ * worker, also those for peers: peering3.c does not need one.
  *
  * Build: cc -Icommon ch3-advanced-reqrep/peering2.c -o peering2 -lzmq -lpthread
  *
@@ -115,7 +115,7 @@ static void send_reply(zg_msg *msg, void *sock)
  * [client][][reply...] or [peer][client][][reply...]. */
 static void from_worker(zg_msg *msg)
 {
-    enum origin origin = set_idle(&msg->frame[0]);
+    enum origin origin = mark_idle(&msg->frame[0]);
 
     if (origin != NONE && zg_is(msg, 1, "") && zg_delimiter(msg, 3) > 0) {
         zg_pop(msg, 2);
@@ -176,7 +176,7 @@ static void send_to_worker(void)
         zg_insert(&request, 0, zmq_msg_data(&worker->id),
                   zmq_msg_size(&worker->id));
         if (zg_send(&request, localbe, ZMQ_DONTWAIT)) {
-            set_busy(worker, request_origin);
+            mark_busy(worker, request_origin);
         } else {
             zg_pop(&request, 2);
             remove_worker(worker);

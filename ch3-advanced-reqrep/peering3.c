@@ -12,8 +12,9 @@
  * busy, to the peer with most idle workers. Each broker publishes the number of
  * its idle workers when that number changes, and once per interval. With each
  * request to a peer a broker decrements its copy of the peer's number. A number
- * expires after three intervals, because the peer is dead, frozen or cut off
- * then: a broker sends requests only to peers that are known to be alive.
+ * expires after three intervals without a new one: the peer is dead, frozen or
+ * cut off. So a broker sends requests only to peers that were alive a moment
+ * ago. All brokers must have the same -i.
  *
  * A request is lost with the worker or the broker that has it. Its client
  * reports the loss and continues; mdbroker.c shows how to recover requests.
@@ -39,7 +40,7 @@ static const char usage[] =
     "  -i MS    interval between state messages (1000)\n"
     "  -s SEED  of the simulated load\n"
     "  SELF     name of this cluster\n"
-    "  PEER...  names of the other clusters\n"
+    "  PEER...  names of the other clusters, up to 100\n"
     "Peers: peering3 PEER SELF\n";
 
 enum {
@@ -76,7 +77,7 @@ static void report(void *sock, const char *format, const char *task)
 }
 
 /* Return 1 if the reply came, 0 on timeout, -1 on shutdown. */
-static int finish_task(void *sock, void *reports)
+static int run_task(void *sock, void *reports)
 {
     zmq_pollitem_t item = { sock, 0, ZMQ_POLLIN, 0 };
     zg_msg msg = { 0 };
@@ -109,7 +110,7 @@ static void *client(void *arg)
         do {
             ready = zg_sleep(sock, random() % 5 * 1000) ? 1 : -1;
             for (long burst = random() % 15; burst > 0 && ready == 1; burst--)
-                ready = finish_task(sock, reports);
+                ready = run_task(sock, reports);
         } while (ready == 1);
         zmq_close(sock);
     } while (ready == 0);
@@ -125,7 +126,8 @@ static void *worker(void *arg)
 
     connect_part(sock, zg_value[0], "localbe");
     zmq_send(sock, "\001", 1, 0); /* READY */
-    while (zg_recv(&msg, sock, 0) && zg_sleep(sock, random() % 2 * 1000))
+    while (zg_recv(&msg, sock, 0) && msg.count > 0
+           && zg_sleep(sock, random() % 2 * 1000))
         zg_send(&msg, sock, 0);
     zg_clear(&msg);
     zmq_close(sock);
@@ -142,7 +144,7 @@ static void send_reply(zg_msg *msg, void *sock)
  * [client][][reply...] or [peer][client][][reply...]. */
 static void from_worker(zg_msg *msg)
 {
-    enum origin origin = set_idle(&msg->frame[0]);
+    enum origin origin = mark_idle(&msg->frame[0]);
 
     if (origin != NONE && zg_is(msg, 1, "") && zg_delimiter(msg, 3) > 0) {
         zg_pop(msg, 2);
@@ -188,10 +190,10 @@ static void print_report(zg_msg *msg)
         zg_drop(msg, "a client");
 }
 
-/* True if there is a request of this origin; if necessary, read it. Brokers in
- * other languages add an empty frame behind [peer]; the worker returns it with
- * the envelope. */
-static bool has_request(enum origin origin)
+/* Read a request of this origin unless one is held. True if one is held now.
+ * Brokers in other languages add an empty frame behind [peer]; the worker
+ * returns it with the envelope. */
+static bool fetch_request(enum origin origin)
 {
     zg_msg *msg = &request[origin];
     bool from_peer = origin == PEER;
@@ -215,7 +217,7 @@ static void send_to_worker(enum origin origin)
         zg_insert(msg, 0, "", 0);
         zg_insert(msg, 0, zmq_msg_data(&worker->id), zmq_msg_size(&worker->id));
         if (zg_send(msg, localbe, ZMQ_DONTWAIT)) {
-            set_busy(worker, origin);
+            mark_busy(worker, origin);
         } else {
             zg_pop(msg, 2);
             remove_worker(worker);
@@ -259,11 +261,11 @@ static void route_requests(void)
 
     for (int n = 0; n < BATCH && idle_count > 0 && misses < 2; n++) {
         turn = turn == CLIENT ? PEER : CLIENT;
-        misses = has_request(turn) ? 0 : misses + 1;
+        misses = fetch_request(turn) ? 0 : misses + 1;
         send_to_worker(turn);
     }
     for (int n = 0; n < BATCH && idle_count == 0; n++) {
-        if ((peer = best_peer()) == NULL || !has_request(CLIENT))
+        if ((peer = best_peer()) == NULL || !fetch_request(CLIENT))
             break;
         send_to_peer(peer);
     }
@@ -345,11 +347,13 @@ int main(int argc, char *argv[])
 
     timeout = zg_number('t');
     interval = zg_number('i');
-    if (both > MAX_THREADS || timeout == 0 || interval == 0 || names[0] == NULL
-        || argc > MAX_PEERS)
+    if (both > MAX_THREADS || timeout == 0 || interval == 0 || names[0] == NULL)
         zg_usage_error();
-    for (; names[peer_count + 1] != NULL; peer_count++)
-        peers[peer_count].name = names[peer_count + 1];
+    for (char **name = names + 1; *name != NULL; name++) {
+        if (peer_count == MAX_PEERS)
+            zg_usage_error();
+        peers[peer_count++].name = *name;
+    }
     ctx = zg_start();
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));

@@ -11,8 +11,9 @@
  *     empty frame   the worker sends and removes it itself
  *     lock-step     a DEALER may send or receive at any time; this worker still
  *                   waits for a task after each message
- * A DEALER worker could therefore receive messages while it works: ppworker.c
- * does. The programs differ only in ask_for_task(), and in the socket type.
+ * A DEALER worker could therefore send messages while it works: ppworker.c
+ * does. The programs differ only in ask_for_task(), and in the type of the
+ * sockets.
  *
  * A task that a worker never finishes is lost: see ppqueue.c.
  *
@@ -35,7 +36,7 @@ static const char usage[] =
     "Gives tasks to DEALER workers, to each when it is idle.\n"
     "  -t MS     time during which there are tasks (5000)\n"
     "  -w N      workers to run, 0: serve others until stopped (10)\n"
-    "  -s SEED   of the length of the tasks\n"
+    "  -s SEED   of the random lengths of the tasks\n"
     "  ENDPOINT  bind (tcp://127.0.0.1:5671)\n"
     "Peers: none needed\n";
 
@@ -74,7 +75,8 @@ static void *worker(void *arg)
     return arg;
 }
 
-/* Answer [worker][][Hi Boss] with [worker][][task]. */
+/* Answer [worker][][Hi Boss] with [worker][][task], and any other message of a
+ * worker alike, also one without an empty frame. */
 static void *manage(void *arg)
 {
     int64_t end = zg_now() + run_ms;

@@ -12,8 +12,8 @@
  *     from worker [worker][][Hi Boss]        to worker [worker][][Work harder]
  * When the time is over it answers "Fired!" instead, and the workers stop.
  *
- * Any message means that a worker is idle: workers in other languages send
- * other words. A task that a worker never finishes is lost: see ppqueue.c.
+ * Any message means that a worker is idle; its text does not matter. A task
+ * that a worker never finishes is lost: see ppqueue.c.
  *
  * rtdealer.c differs only in ask_for_task(), and in the type of its sockets.
  *
@@ -36,7 +36,7 @@ static const char usage[] =
     "Gives tasks to REQ workers, to each when it is idle.\n"
     "  -t MS     time during which there are tasks (5000)\n"
     "  -w N      workers to run, 0: serve others until stopped (10)\n"
-    "  -s SEED   of the length of the tasks\n"
+    "  -s SEED   of the random lengths of the tasks\n"
     "  ENDPOINT  bind (tcp://127.0.0.1:5671)\n"
     "Peers: none needed\n";
 
@@ -69,7 +69,8 @@ static void *worker(void *arg)
     return arg;
 }
 
-/* Answer [worker][][Hi Boss] with [worker][][task]. */
+/* Answer [worker][][Hi Boss] with [worker][][task], and any other message of a
+ * worker alike, also one without an empty frame. */
 static void *manage(void *arg)
 {
     int64_t end = zg_now() + run_ms;

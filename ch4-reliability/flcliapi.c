@@ -41,7 +41,7 @@ struct flcliapi {
     pthread_t thread;
     long timeout, ping_interval;
     struct server server[MAX_SERVERS];
-    int server_count, preferred; /* the server that replied last */
+    int server_count, preferred; /* index of the server that replied last */
     zg_msg request;              /* its body; empty if there is none */
     unsigned long request_count;
     char number[24]; /* of the request */
@@ -88,7 +88,13 @@ static void add_server(flcliapi *self, zg_msg *msg)
     struct server *server = &self->server[self->server_count];
     char endpoint[sizeof server->endpoint];
 
-    zg_text(&msg->frame[1], endpoint, sizeof endpoint);
+    size_t size = zmq_msg_size(&msg->frame[1]);
+
+    errno = ENAMETOOLONG;
+    if (size >= sizeof endpoint)
+        zg_die("flcliapi_connect");
+    memcpy(endpoint, zmq_msg_data(&msg->frame[1]), size);
+    endpoint[size] = '\0';
     for (int i = 0; i < self->server_count; i++)
         if (strcmp(self->server[i].endpoint, endpoint) == 0)
             return;

@@ -43,15 +43,15 @@ static int wait_for_reply(void *sock, void *stop, const char *server)
     int ready = zg_poll(items, 2, zg_now() + zg_number('t'));
     zg_msg msg = { 0 };
 
-    if (ready == 1 && zg_recv(&msg, sock, ZMQ_DONTWAIT)
-        && !(msg.count == 1 && zg_is(&msg, 0, request))) {
+    if (ready == 1 && zg_recv(&msg, sock, ZMQ_DONTWAIT) && msg.count == 1
+        && zg_is(&msg, 0, request)) {
+        printf("Reply from %s\n", server);
+    } else if (ready == 1) {
         zg_drop(&msg, "the server");
         ready = 0;
     }
     if (ready == 0)
         fprintf(stderr, "W: no reply from %s\n", server);
-    else if (ready == 1)
-        printf("Reply from %s\n", server);
     zg_clear(&msg);
     return ready;
 }

@@ -144,12 +144,14 @@ int main(int argc, char *argv[])
     long count = zg_number('n'), sequence = 0;
     int outcome = 1;
 
-    if (*endpoint == NULL || argc > MAX_SERVERS || zg_number('t') == 0)
+    while (endpoint[server_count] != NULL)
+        server_count++;
+    if (server_count == 0 || server_count > MAX_SERVERS || zg_number('t') == 0)
         zg_usage_error();
     void *ctx = zg_start();
     stop = zg_socket(ctx, ZMQ_PAIR);
-    for (; *endpoint != NULL; endpoint++)
-        connect_server(&servers[server_count++], *endpoint);
+    for (int i = 0; i < server_count; i++)
+        connect_server(&servers[i], endpoint[i]);
     int64_t start = zg_now();
     while (sequence < count && outcome == 1)
         outcome = request(++sequence);

@@ -66,6 +66,7 @@ static enum outcome try_once(void *server, const char *request)
             continue;
         if (reply.count == 1 && zg_is(&reply, 0, request))
             break;
+        /* A REQ socket receives one reply, so this try will time out. */
         zg_drop(&reply, "the server");
     }
     zg_clear(&reply);

@@ -18,8 +18,8 @@
  *   hung, idle     the worker sends no HEARTBEAT. (A busy worker sends none
  *                  either: it may work as long as its connection lives.)
  * The request of a dead worker goes to the next idle worker. After three deaths
- * the broker drops it. A request that is with no worker when its expiry (-e)
- * has passed is dropped, too.
+ * the broker drops it. It also drops a request that no worker has when the
+ * expiry of the request (-e) passes.
  *
  * Requests are lost when the broker dies: titanic.c keeps them on disk. Peers
  * need libzmq 4.2 or later: older ones take a ping for a message.
@@ -51,11 +51,12 @@ enum {
     MIN_FRAME = 256,      /* for a routing id or the name of a service */
     SEND_HWM = 2000,      /* two windows of mdclient2 */
     PROBE_DELAY_MS = 100, /* from a closed connection to the probe */
+    MAX_DELAY_MS = 1000,  /* more, if there is much to read */
     BATCH = 100,          /* messages before timers get their turn */
 };
 
 struct request {
-    TAILQ_ENTRY(request) next_queued, next_waiting;
+    TAILQ_ENTRY(request) next_queued, next_by_expiry;
     struct service *service;
     int64_t expiry; /* dropped if no worker has it then */
     int deaths;     /* of workers that had it */
@@ -83,9 +84,9 @@ struct service {
 
 static struct table workers, services;
 /* All workers, least recently sent to first; queued requests by expiry. */
-static struct worker_list all = TAILQ_HEAD_INITIALIZER(all);
-static struct request_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
-static int64_t now, interval, worker_expiry, request_expiry; /* in ms */
+static struct worker_list all_workers = TAILQ_HEAD_INITIALIZER(all_workers);
+static struct request_list by_expiry = TAILQ_HEAD_INITIALIZER(by_expiry);
+static int64_t now, interval, worker_timeout, request_timeout; /* in ms */
 static int request_count;
 static void *router;
 
@@ -122,8 +123,8 @@ static int send_command(struct worker *worker, const char *command,
         zg_append(&msg, &request->msg.frame[4], request->msg.count - 4);
     }
     worker->heartbeat_at = now + interval;
-    TAILQ_REMOVE(&all, worker, next_in_all);
-    TAILQ_INSERT_TAIL(&all, worker, next_in_all);
+    TAILQ_REMOVE(&all_workers, worker, next_in_all);
+    TAILQ_INSERT_TAIL(&all_workers, worker, next_in_all);
     return send_message(&msg);
 }
 
@@ -151,24 +152,33 @@ static void free_request(struct request *request)
     free(request);
 }
 
-/* Put a request back at the head of its queue: it is older than the others. */
+/* Put a request of a removed worker back into the lists, both by expiry. It is
+ * older than most requests there, so its place is near the head. */
 static void requeue(struct request *request)
 {
-    struct request *later = TAILQ_FIRST(&waiting);
+    struct request_list *queue = &request->service->queue;
+    struct request *later = TAILQ_FIRST(queue);
 
     while (later != NULL && later->expiry < request->expiry)
-        later = TAILQ_NEXT(later, next_waiting);
+        later = TAILQ_NEXT(later, next_queued);
     if (later != NULL)
-        TAILQ_INSERT_BEFORE(later, request, next_waiting);
+        TAILQ_INSERT_BEFORE(later, request, next_queued);
     else
-        TAILQ_INSERT_TAIL(&waiting, request, next_waiting);
-    TAILQ_INSERT_HEAD(&request->service->queue, request, next_queued);
+        TAILQ_INSERT_TAIL(queue, request, next_queued);
+
+    later = TAILQ_FIRST(&by_expiry);
+    while (later != NULL && later->expiry < request->expiry)
+        later = TAILQ_NEXT(later, next_by_expiry);
+    if (later != NULL)
+        TAILQ_INSERT_BEFORE(later, request, next_by_expiry);
+    else
+        TAILQ_INSERT_TAIL(&by_expiry, request, next_by_expiry);
 }
 
 static void unqueue(struct request *request)
 {
     TAILQ_REMOVE(&request->service->queue, request, next_queued);
-    TAILQ_REMOVE(&waiting, request, next_waiting);
+    TAILQ_REMOVE(&by_expiry, request, next_by_expiry);
 }
 
 /* Remove a worker. If it died, that counts against the request it had. */
@@ -178,7 +188,7 @@ static void remove_worker(struct worker *worker, const char *event, bool died)
     struct service *service = worker->service;
 
     log_event(service, event);
-    TAILQ_REMOVE(&all, worker, next_in_all);
+    TAILQ_REMOVE(&all_workers, worker, next_in_all);
     TAILQ_REMOVE(request ? &service->busy : &service->idle, worker, next);
     table_remove(&worker->entry);
     if (request == NULL)
@@ -248,11 +258,11 @@ static void add_request(zg_msg *msg)
             zg_die("calloc");
         zg_append(&request->msg, msg->frame, msg->count);
         request->service = service;
-        request->expiry = now + request_expiry;
+        request->expiry = now + request_timeout;
         service->request_count++;
         request_count++;
         TAILQ_INSERT_TAIL(&service->queue, request, next_queued);
-        TAILQ_INSERT_TAIL(&waiting, request, next_waiting);
+        TAILQ_INSERT_TAIL(&by_expiry, request, next_by_expiry);
     }
     dispatch(service);
 }
@@ -273,7 +283,7 @@ static void from_client(zg_msg *msg)
 static void set_idle(struct worker *worker)
 {
     worker->request = NULL;
-    worker->expiry = now + worker_expiry;
+    worker->expiry = now + worker_timeout;
     TAILQ_INSERT_TAIL(&worker->service->idle, worker, next);
     dispatch(worker->service);
 }
@@ -287,7 +297,7 @@ static void register_worker(zg_msg *msg)
 
     worker->service = find_or_create_service(&msg->frame[4]);
     worker->heartbeat_at = now + interval;
-    TAILQ_INSERT_TAIL(&all, worker, next_in_all);
+    TAILQ_INSERT_TAIL(&all_workers, worker, next_in_all);
     printf("I: %s: worker registered\n",
            zg_text(&msg->frame[4], name, sizeof name));
     set_idle(worker);
@@ -307,9 +317,10 @@ static void pass_reply(struct worker *worker, zg_msg *msg)
     set_idle(worker);
 }
 
-/* A worker that sends what it must not send is removed, and told so with
- * DISCONNECT, to register again (RFC 7). Malformed messages of peers that are
- * not workers are dropped. */
+/* Handle an unexpected command or, if the command is 0, a malformed message. A
+ * worker is removed and gets DISCONNECT, after which it registers again (RFC
+ * 7). That counts as a death: its request may be the cause. A malformed message
+ * of another peer is dropped. */
 static void reject(struct worker *worker, zg_msg *msg, char command)
 {
     if (command == 0)
@@ -341,7 +352,7 @@ static void from_worker(zg_msg *msg)
                && zg_equal(&msg->frame[4], &request->msg.frame[0])) {
         pass_reply(worker, msg);
     } else if (command == *MDPW_HEARTBEAT && worker != NULL) {
-        worker->expiry = now + worker_expiry;
+        worker->expiry = now + worker_timeout;
     } else if (command != *MDPW_DISCONNECT) {
         reject(worker, msg, command);
     } else if (worker != NULL) {
@@ -373,18 +384,21 @@ static void heartbeat(void)
 {
     struct worker *worker;
 
-    while ((worker = TAILQ_FIRST(&all)) != NULL && worker->heartbeat_at <= now)
+    while ((worker = TAILQ_FIRST(&all_workers)) != NULL
+           && worker->heartbeat_at <= now)
         check_worker(worker);
 }
 
-/* Check all workers, after a connection has closed. */
+/* Check all workers, after a connection has closed. Each check moves the worker
+ * to the end of the list, or removes it. */
 static void probe_workers(void)
 {
     static unsigned probe;
     struct worker *worker;
 
     probe++;
-    while ((worker = TAILQ_FIRST(&all)) != NULL && worker->probe != probe) {
+    while ((worker = TAILQ_FIRST(&all_workers)) != NULL
+           && worker->probe != probe) {
         worker->probe = probe;
         check_worker(worker);
     }
@@ -394,7 +408,7 @@ static void expire_requests(void)
 {
     struct request *request;
 
-    while ((request = TAILQ_FIRST(&waiting)) != NULL
+    while ((request = TAILQ_FIRST(&by_expiry)) != NULL
            && request->expiry <= now) {
         struct service *service = request->service;
         log_event(service, "request expired");
@@ -460,21 +474,22 @@ static void run(void *monitor, void *stop)
         now = zg_now();
         for (n = 0; n < BATCH && zg_recv(&msg, router, ZMQ_DONTWAIT); n++) {
             mdp_print(zg_value['v'] != NULL, "received", &msg);
-            if (mdp_is_from_client(&msg, 1))
+            if (mdp_is_client_message(&msg, 1))
                 from_client(&msg);
             else
                 from_worker(&msg);
         }
         if (read_events(monitor) && probe_at == ZG_FOREVER)
             probe_at = now + PROBE_DELAY_MS;
-        /* A worker may have replied before it disconnected: first read that. */
-        if (now >= probe_at && n < BATCH) {
+        /* A worker may have replied before it disconnected: first read that,
+         * but do not wait for the end of a flood. */
+        if (now >= probe_at && (n < BATCH || now >= probe_at + MAX_DELAY_MS)) {
             probe_workers();
             probe_at = ZG_FOREVER;
         }
         heartbeat();
         expire_requests();
-        tick_at = now + (interval + 3) / 4;
+        tick_at = now + interval / 4 + 1; /* timers are late by that at most */
     } while (zg_poll(items, 3, tick_at < probe_at ? tick_at : probe_at) != -1);
     zg_clear(&msg);
 }
@@ -485,9 +500,9 @@ int main(int argc, char *argv[])
 
     zg_args(argc, argv, usage);
     interval = zg_number('i');
-    worker_expiry = interval * zg_number('l');
-    request_expiry = zg_number('e');
-    if (interval == 0 || worker_expiry == 0 || zg_number('z') < MIN_FRAME)
+    worker_timeout = interval * zg_number('l');
+    request_timeout = zg_number('e');
+    if (interval == 0 || worker_timeout == 0 || zg_number('z') < MIN_FRAME)
         zg_usage_error();
     void *ctx = zg_start(), *stop = zg_socket(ctx, ZMQ_PAIR);
     /* Ctrl-C shuts ctx down. The sockets of another context then can still send
@@ -498,7 +513,7 @@ int main(int argc, char *argv[])
     void *monitor = open_monitor(net);
     zg_bind(router, "broker", zg_value[0]);
     run(monitor, stop);
-    while ((worker = TAILQ_FIRST(&all)) != NULL) {
+    while ((worker = TAILQ_FIRST(&all_workers)) != NULL) {
         send_command(worker, MDPW_DISCONNECT, NULL);
         remove_worker(worker, "worker removed: the broker stops", false);
     }

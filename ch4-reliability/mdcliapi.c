@@ -65,6 +65,9 @@ bool mdcli_send(mdcli *self, const char *service, zg_msg *body)
 {
     int ready = 0;
 
+    errno = EINVAL;
+    if (body->count == 0 || body->count > MDP_MAX_BODY)
+        return false;
     for (long left = self->tries; ready == 0 && left > 0; left--) {
         if (self->socket == NULL)
             connect_to_broker(self);

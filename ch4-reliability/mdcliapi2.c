@@ -26,13 +26,18 @@ bool mdcli2_send(mdcli2 *self, const char *service, zg_msg *body)
 {
     zg_msg request = { 0 };
 
+    errno = EINVAL;
+    if (body->count == 0 || body->count > MDP_MAX_BODY)
+        return false;
     mdp_append(&request, "");
     mdp_append(&request, MDPC_CLIENT);
     mdp_append(&request, service);
     zg_append(&request, body->frame, body->count);
     mdp_print(self->verbose, "request", &request);
     bool sent = zg_send(&request, self->socket, ZMQ_DONTWAIT);
-    zg_clear(sent ? body : &request);
+    zg_clear(&request);
+    if (sent)
+        zg_clear(body);
     return sent;
 }
 
@@ -46,7 +51,7 @@ bool mdcli2_recv(mdcli2 *self, zg_msg *reply)
     do {
         while (zg_recv(reply, self->socket, ZMQ_DONTWAIT)) {
             mdp_print(self->verbose, "reply", reply);
-            if (reply->count > 3 && mdp_is_from_client(reply, 0)) {
+            if (reply->count > 3 && mdp_is_client_message(reply, 0)) {
                 zg_pop(reply, 2);
                 return true;
             }

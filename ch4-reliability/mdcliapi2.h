@@ -26,7 +26,7 @@ mdcli2 mdcli2_new(void *ctx, const char *broker);
 
 /* Send a request, 1 to 14 frames in body, to the service; never block. True:
  * body is empty. False: body is unchanged; the socket is full (EAGAIN: receive,
- * then try again), or shutdown (ETERM). RFC 7, "MDP/Client". */
+ * then try again), shutdown (ETERM), or EINVAL. RFC 7, "MDP/Client". */
 bool mdcli2_send(mdcli2 *self, const char *service, zg_msg *body);
 
 /* Receive [service][body...] in place of reply; the caller owns it. False:

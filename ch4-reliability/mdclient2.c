@@ -6,9 +6,9 @@
  *
  * The client sends the next request without waiting for a reply, so it is many
  * times as fast as mdclient. A window (-o) limits the requests that have no
- * reply yet. Without it, requests and replies would fill the queues between the
- * client and the workers, and the broker would drop replies. Beyond 1000 it
- * drops replies to a client that is slow to read.
+ * reply yet. Without it, the broker would have to queue all of them: it drops
+ * requests beyond 10,000 of a service. If the client stops reading, it also
+ * drops replies.
  *
  * The client never sends a request again: if a reply is lost, it gives up.
  * mdclient.c retries.

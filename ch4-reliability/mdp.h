@@ -25,19 +25,27 @@
 #define MDPW_HEARTBEAT "\004"
 #define MDPW_DISCONNECT "\005"
 
-/* The most frames in a body: six more are added on the way. */
+/* The most frames in a body. The broker reads six more:
+ * [worker][][MDPW01][REPLY] [client][]. */
 enum { MDP_MAX_BODY = ZG_MAX_RECV - 6 };
 
-/* True if the frame is a service name: 1 to 255 bytes, none of them an ASCII
- * control character. */
-static inline bool mdp_is_name(zmq_msg_t *frame)
+/* True if no byte of the frame is an ASCII control character. */
+static inline bool mdp_is_text(zmq_msg_t *frame)
 {
     const unsigned char *byte = zmq_msg_data(frame);
     size_t n = 0, size = zmq_msg_size(frame);
 
     while (n < size && byte[n] >= ' ' && byte[n] != 127)
         n++;
-    return n == size && size > 0 && size < 256;
+    return n == size;
+}
+
+/* True if the frame is a service name: text of 1 to 255 bytes. */
+static inline bool mdp_is_name(zmq_msg_t *frame)
+{
+    size_t size = zmq_msg_size(frame);
+
+    return size > 0 && size < 256 && mdp_is_text(frame);
 }
 
 /* True if the service is one of the broker itself (RFC 8). */
@@ -46,8 +54,8 @@ static inline bool mdp_is_mmi(zmq_msg_t *name)
     return zmq_msg_size(name) > 3 && memcmp(zmq_msg_data(name), "mmi.", 4) == 0;
 }
 
-/* True if the frames from i on are [][MDPC01]... */
-static inline bool mdp_is_from_client(zg_msg *msg, int i)
+/* True if the frames from i on are [][MDPC01]...: a request or its reply. */
+static inline bool mdp_is_client_message(zg_msg *msg, int i)
 {
     return zg_is(msg, i, "") && zg_is(msg, i + 1, MDPC_CLIENT);
 }
@@ -57,7 +65,7 @@ static inline bool mdp_is_request(zg_msg *msg, int i)
 {
     int body = msg->count - i - 3;
 
-    return mdp_is_from_client(msg, i) && body > 0 && body <= MDP_MAX_BODY
+    return mdp_is_client_message(msg, i) && body > 0 && body <= MDP_MAX_BODY
            && mdp_is_name(&msg->frame[i + 2]);
 }
 
@@ -105,7 +113,7 @@ static inline void mdp_print(bool verbose, const char *direction, zg_msg *msg)
     for (int i = 0; i < msg->count; i++) {
         const unsigned char *byte = zmq_msg_data(&msg->frame[i]);
         size_t size = zmq_msg_size(&msg->frame[i]), n = 0;
-        bool is_text = mdp_is_name(&msg->frame[i]);
+        bool is_text = mdp_is_text(&msg->frame[i]);
         for (printf(" ["); n < size && n < 64; n++)
             printf(is_text ? "%c" : "%02X", byte[n]);
         printf(n < size ? "...]" : "]");

@@ -3,9 +3,8 @@
  * services as fast as one of ten.
  *
  * A key is a frame: a routing id or the name of a service. A value is any
- * struct that begins with a struct entry. The number of chains is fixed,
- * because the broker limits the number of its requests and has a connection per
- * worker.
+ * struct that begins with a struct entry. The table never grows: the numbers of
+ * workers and of requests are limited, so its chains stay short.
  */
 #pragma once
 #include "zg.h"
@@ -59,7 +58,7 @@ static inline void *table_insert(struct table *table, zmq_msg_t *key,
     return entry;
 }
 
-/* Remove a value from its table and free it. */
+/* Remove a value from its table and free all of it. */
 static inline void table_remove(struct entry *entry)
 {
     LIST_REMOVE(entry, next);

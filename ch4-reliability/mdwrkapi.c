@@ -64,6 +64,9 @@ static void send_reply(mdwrk *self, zg_msg *body)
 {
     zg_msg msg = { 0 };
 
+    errno = EINVAL;
+    if (body->count == 0 || body->count > MDP_MAX_BODY)
+        zg_die("mdwrk_recv: the reply must have 1 to 14 frames");
     zg_append(&msg, self->client.frame, 1);
     mdp_append(&msg, "");
     zg_append(&msg, body->frame, body->count);
@@ -124,6 +127,8 @@ bool mdwrk_recv(mdwrk *self, zg_msg *body)
     if (self->client.count > 0)
         send_reply(self, body);
     do {
+        /* Read before looking at the timers: the heartbeats that arrived while
+         * the caller worked show that the broker is alive. */
         while (self->socket != NULL
                && zg_recv(body, self->socket, ZMQ_DONTWAIT))
             if (from_broker(self, body))

@@ -155,13 +155,14 @@ static void remove_worker(struct worker *worker, const char *reason)
     free(worker);
 }
 
-/* Send [worker][frames of msg...]. If the worker is unreachable, remove it and
- * return false. */
+/* Send [worker][frames of msg...]. False if not sent. Remove the worker if it
+ * is unreachable. (A busy worker whose pipe is full has not read for a
+ * while.) */
 static bool send_to(struct worker *worker, zg_msg *msg)
 {
     zg_insert(msg, 0, zmq_msg_data(&worker->id), zmq_msg_size(&worker->id));
     bool sent = zg_send(msg, backend, ZMQ_DONTWAIT);
-    if (!sent && errno != ETERM)
+    if (!sent && (errno == EHOSTUNREACH || worker->request == NULL))
         remove_worker(worker, zmq_strerror(errno));
     zg_clear(msg);
     return sent;

@@ -7,13 +7,14 @@
  * The first message of a worker registers it, and each of its replies means
  * that it is idle again. The queue gives a request to the worker that has been
  * idle longest. While all workers are busy the queue reads no requests, so they
- * wait in the sockets. While no worker is there the queue reads them, and keeps
- * the last 1000: clients that send again would otherwise fill its memory. It
- * serves the newest first, because its client still waits.
+ * wait in the sockets. If no worker has sent anything for five seconds, the
+ * queue reads them and keeps the last 1000: clients that send again would
+ * otherwise fill its memory. It serves the newest first, because its client
+ * still waits.
  *
  * An idle worker that has disconnected costs nothing: the next one receives the
- * request. The request of a busy worker that dies is lost, and so is an idle
- * worker when the queue restarts: see ppqueue.c for both.
+ * request. The request of a busy worker that dies is lost. Idle workers are
+ * lost when the queue restarts. ppqueue.c recovers both.
  *
  * Build: cc -Icommon ch4-reliability/spqueue.c -o spqueue -lzmq -lpthread
  * Try it: see spworker.c.

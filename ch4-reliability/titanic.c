@@ -47,7 +47,8 @@ enum {
     MAX_WORKERS = 100,
     OTHERS = 10, /* of titanic.reply, and of titanic.close, at most */
     ALL_WORKERS = MAX_WORKERS + 2 * OTHERS,
-    MAX_ACTIVE = 200, /* services that have a socket */
+    MAX_ACTIVE = 200,           /* services that have a socket */
+    MAX_REPLY = TSP_FRAMES - 1, /* frames: the status is one more */
     CHAINS = 1 << 10,
     LIVENESS = 3,    /* intervals until a silent broker has expired */
     RETRY_MS = 1000, /* until a service is asked for again */
@@ -140,7 +141,8 @@ static const char *serve_request(zg_msg *msg)
 {
     tsp_entry *entry;
 
-    if (msg->count < 2 || !mdp_is_name(&msg->frame[0]))
+    if (msg->count < 2 || msg->count > TSP_FRAMES
+        || !mdp_is_name(&msg->frame[0]))
         return "400";
     if ((entry = tsplog_append_request(msg)) == NULL)
         return "500";
@@ -372,6 +374,18 @@ static void store_reply(struct service *service, zg_msg *reply)
     set_state(service, is_stored ? PRESENT : ABSENT, RETRY_MS);
 }
 
+/* A reply that does not fit behind a status is not stored, and its request is
+ * not sent again: titanic.reply answers 500. */
+static void reject_reply(struct service *service, zg_msg *reply)
+{
+    tsp_entry *entry = tsplog_find(service->in_flight);
+
+    zg_drop(reply, "a service");
+    if (entry != NULL)
+        entry->is_damaged = true;
+    set_state(service, PRESENT, RETRY_MS);
+}
+
 /* [][MDPC01][service][reply...] or [][MDPC01][mmi.service][200] */
 static void take_answer(struct service *service)
 {
@@ -379,14 +393,15 @@ static void take_answer(struct service *service)
 
     if (!zg_recv(&msg, service->socket, ZMQ_DONTWAIT))
         return;
-    if (!mdp_is_from_client(&msg, 0) || msg.count < 4
-        || msg.count > 3 + TSP_FRAMES - 1
+    if (!mdp_is_client_message(&msg, 0) || msg.count < 4
         || (service->state != ASKED && service->state != BUSY)) {
         zg_drop(&msg, "a service");
         return;
     }
     zg_pop(&msg, 3);
-    if (service->state == BUSY)
+    if (service->state == BUSY && msg.count > MAX_REPLY)
+        reject_reply(service, &msg);
+    else if (service->state == BUSY)
         store_reply(service, &msg);
     else
         set_state(service, zg_is(&msg, 0, "200") ? PRESENT : ABSENT, RETRY_MS);

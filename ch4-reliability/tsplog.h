@@ -26,7 +26,7 @@ typedef struct tsp_entry {
     struct tsp_queue *queue;       /* which is this one, or NULL */
     char uuid[TSP_UUID + 1];
     bool has_reply;
-    bool is_damaged;  /* its record could not be read back */
+    bool is_damaged;  /* its record, or its reply, is unusable */
     int64_t at, size; /* of its REQUEST record or, once it has one, its REPLY */
 } tsp_entry;
 TAILQ_HEAD(tsp_queue, tsp_entry);

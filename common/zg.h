@@ -2,8 +2,7 @@
 /* zg.h - the helpers that every program shares. Sockets, their options and all
  * protocols stay in the programs, as plain libzmq calls. A failure is either
  *   a mistake      print what failed and why, exit with 1 (zg_must, zg_die),
- *   end of a wait  timeout, full queue, unreachable peer, shutdown: return
- *                  false or -1 and leave errno to the caller (zg_retry), or
+ *   end of a wait  timeout, no room, no peer, shutdown: false or -1 (zg_retry),
  *   a bad message  log it, drop it, carry on (zg_drop). */
 #pragma once
 #include <fcntl.h>
@@ -165,8 +164,8 @@ static inline void zg_stop(void *ctx)
     zg_must(zmq_setsockopt(sock, option, &(int){ value }, sizeof(int)))
 
 /* Return a new socket. When it is closed, unsent messages have half a second to
- * leave (not a SUB's). libzmq disconnects a peer that sends a frame over 1 MiB.
- * TCP keepalive detects within 15 s that the other host has lost its power. */
+ * leave (not a SUB's). If we bind, a frame over 1 MiB disconnects its sender.
+ * TCP keepalive detects in 15 s that the host of a silent peer is down. */
 static inline void *zg_socket(void *ctx, int type)
 {
     void *sock = zmq_socket(ctx, type);
@@ -182,7 +181,7 @@ static inline void *zg_socket(void *ctx, int type)
 }
 
 /* Connect, without a limit on frames: after an oversized one libzmq would never
- * reconnect. IPv6 is only for tcp://[::1]:5555: else "localhost" is ::1. */
+ * reconnect. IPv6 only on request: it would make "localhost" mean ::1. */
 static inline void zg_connect(void *sock, const char *endpoint)
 {
     zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &(int64_t){ -1 }, 8));
@@ -225,7 +224,7 @@ static inline int zg_poll(zmq_pollitem_t *items, int n, int64_t deadline)
     return ready;
 }
 
-/* Sleep; false on shutdown, the only event (libzmq never signals POLLERR). */
+/* Sleep; false on shutdown, which alone ends the wait: there is no POLLERR. */
 static inline bool zg_sleep(void *sock, long msecs)
 {
     zmq_pollitem_t item = { sock, 0, ZMQ_POLLERR, 0 };
@@ -296,8 +295,8 @@ static inline void zg_pop(zg_msg *m, int n)
     zg_cut(m, m->count - n);
 }
 
-/* Receive a whole message in place of m. Of one that is too long, keep nothing;
- * from a ROUTER, keep the sender's id. False if the wait is over. */
+/* Receive a whole message in place of m. False if the wait is over. If it has
+ * over ZG_MAX_RECV frames, keep none, or from a ROUTER only the sender's id. */
 static inline bool zg_recv(zg_msg *m, void *sock, int flags)
 {
     int frames = 0, type;
@@ -340,10 +339,12 @@ static inline void zg_drop(zg_msg *m, const char *sender)
 /* Return a frame as a string in text[room], with '?' for control characters. */
 static inline char *zg_text(zmq_msg_t *frame, char *text, size_t room)
 {
-    unsigned char *byte = zmq_msg_data(frame);
+    unsigned char *b = zmq_msg_data(frame), last = 0;
     size_t size = zmq_msg_size(frame) < room ? zmq_msg_size(frame) : room - 1;
-    for (size_t i = 0; i < size; i++)
-        text[i] = byte[i] % 128 < ' ' || byte[i] == 127 ? '?' : (char) byte[i];
+    for (size_t i = 0; i < size; last = b[i++]) {
+        bool c1 = b[i] >> 5 == 4 && (last < 128 || last == 0xc2 || last > 244);
+        text[i] = b[i] < ' ' || b[i] == 127 || c1 ? '?' : (char) b[i];
+    }
     text[size] = '\0';
     return text;
 }

@@ -1,5 +1,3 @@
-# Titanic: what it says that it has, it has.
-
 load helpers
 
 start_titanic() { # [OPTION...]
@@ -50,7 +48,7 @@ reply_is() {
 }
 
 # bats test_tags=demo:titanic
-@test "titanic: a request waits for its service, over any restart" {
+@test "titanic: a request waits for its service while every process restarts" {
   note 'a broker, Titanic, and a client with a request for a service that is absent'
   start broker mdbroker -i 300 ipc://broker
   start_titanic
@@ -71,7 +69,7 @@ reply_is() {
   stop broker
 }
 
-@test "titanic: its client asks again after a 500, and takes 200 OK for 200" {
+@test "titanic: a client retries after status 500, and accepts 200 with a text" {
   start fake zpeer -b -r 0 -n 0 -t 20000 REP ipc://fake \
     '%;' MDPC01 titanic.request 500 '%;' MDPC01 titanic.request '200 OK' ID \
     '%;' MDPC01 titanic.reply 300 '%;' MDPC01 titanic.reply '200 OK' hello \
@@ -84,7 +82,7 @@ reply_is() {
   wait_for fake '^\[MDPC01\]\[titanic.close\]\[ID\]$'
 }
 
-@test "titanic: its client tries to store a request -r times, and then fails" {
+@test "titanic: a client tries -r times to store a request, and then fails" {
   start fake zpeer -b -r 0 -n 0 -t 20000 REP ipc://fake \
     '%;' MDPC01 titanic.request 500 '%;' MDPC01 titanic.request 500
   wait_for fake 'bound'
@@ -94,7 +92,7 @@ W: titanic.request has failed, try 2
 E: titanic answers 500' ]]
 }
 
-@test "titanic: 300 before, 200 after, again and again, 400 after close" {
+@test "titanic: titanic.reply is 300 before the reply, 200 after it, 400 after titanic.close" {
   start broker mdbroker -i 300 ipc://broker
   start_titanic
   uuid=$(store echo 'two%00' '' 'frames')
@@ -112,7 +110,7 @@ E: titanic answers 500' ]]
   [[ ! $(in_store) ]]
 }
 
-@test "titanic: what is no request is a 400, and nothing is stored" {
+@test "titanic: a malformed request is status 400, and nothing is stored" {
   start_all
   for body in "echo" "'' x" "a%00b x"; do
     run -0 eval "ask titanic.request $body"
@@ -123,7 +121,7 @@ E: titanic answers 500' ]]
   [[ ! $(in_store) ]]
 }
 
-@test "titanic: hostile ids are a 400, and reach nothing" {
+@test "titanic: a malformed UUID is status 400, and no file is touched" {
   mkdir -p outside
   echo treasure >outside/victim.req
   echo treasure >outside/victim.rep
@@ -147,7 +145,7 @@ E: titanic answers 500' ]]
   reply_is "$uuid" '[300]'
 }
 
-@test "titanic: a full disk is a 500; when there is room it goes on" {
+@test "titanic: a full disk is status 500, and requests are stored when there is room again" {
   unshare -m true 2>/dev/null || skip 'no right to mount'
   mkdir disk
   start broker mdbroker -i 300 ipc://broker
@@ -167,7 +165,7 @@ E: titanic answers 500' ]]
   reply_is "$uuid" '[300]'
 }
 
-@test "titanic: one directory, one titanic" {
+@test "titanic: a second titanic in the same directory is refused" {
   start broker mdbroker -i 300 ipc://broker
   start_titanic
   wait_for titanic 'stores in'
@@ -175,7 +173,7 @@ E: titanic answers 500' ]]
   [[ $output == *.titanic:* ]]
 }
 
-@test "titanic: a reply of 50 MB, polled while it is written, is whole" {
+@test "titanic: a reply of 50 MB that is fetched while it is written is complete" {
   start broker mdbroker -i 300 -z 52428800 ipc://broker
   start_titanic -t 5000
   start worker mdworker -i 300 ipc://broker echo
@@ -190,7 +188,7 @@ E: titanic answers 500' ]]
   wait_until pending_or_whole
 }
 
-@test "titanic: a request closed while its service works is not answered later" {
+@test "titanic: a request that is closed while its service works gets no reply" {
   start broker mdbroker -i 300 ipc://broker
   start_titanic
   start worker mdworker -i 300 -t 1500 ipc://broker echo
@@ -216,7 +214,7 @@ park() {
   for n in $(seq "$clients"); do WAIT_S=120 ends "client$n"; done
 }
 
-@test "titanic: what was with a broker that is lost is sent again, and soon" {
+@test "titanic: a request that was with a lost broker is sent again at once" {
   start broker mdbroker -i 300 -v ipc://broker
   start_titanic                 # not because of -t: that is a minute
   start worker mdworker -i 300 ipc://broker echo
@@ -231,7 +229,7 @@ park() {
   wait_until reply_is "$uuid" '[200][hello]'
 }
 
-@test "titanic: what a service has had for longer than -t is sent again" {
+@test "titanic: a request without a reply is sent again after -t" {
   start broker mdbroker -i 300 -v ipc://broker
   start_titanic -t 1000
   start mute zpeer -t 60000 -n 1000 DEALER ipc://broker '' MDPW01 %01 echo
@@ -242,7 +240,7 @@ park() {
   wait_until reply_is "$uuid" '[200][hello]'
 }
 
-@test "titanic: a broker that did not answer for long is asked again" {
+@test "titanic: a broker that did not answer is asked again" {
   start broker mdbroker -i 300 ipc://broker
   start_titanic
   ghost=$(store ghost x)
@@ -257,7 +255,7 @@ park() {
   wait_until reply_is "$ghost" '[200][x]'
 }
 
-@test "titanic: a slow service is asked once, and delays nobody" {
+@test "titanic: a slow service gets a request once and delays no other service" {
   local ms
   ms=$(rounds 2000 20000)
   start broker mdbroker -i 300 -v ipc://broker
@@ -274,7 +272,7 @@ park() {
   [[ $(lines_of broker 'sent .*\[02\] \[[0-9A-F]*\] \[\] \[work\]$') -eq 1 ]]
 }
 
-@test "titanic: thousands that wait for absent services do not delay a live one" {
+@test "titanic: thousands of requests for absent services do not delay a present one" {
   local n from ms best=100000 count
   count=$(rounds 1000 10000)
   start_all
@@ -296,7 +294,7 @@ park() {
   ((best < 200 + ${SLACK_MS:-0})) || fail "it took $best ms"
 }
 
-@test "titanic: it starts, and serves, with as many requests as anybody left there" {
+@test "titanic: it starts within seconds with 100,000 stored requests" {
   local count from kb
   count=$(rounds 1000 100000)
   start broker mdbroker -i 300 ipc://broker
@@ -366,19 +364,19 @@ no_loss() {
   done <accepted
 }
 
-@test "titanic: killed at random moments it loses nothing that it accepted" {
+@test "titanic: killed at random moments it loses no acknowledged request" {
   no_loss titanic
 }
 
-@test "titanic: nothing is lost when the broker is killed" {
+@test "titanic: no request is lost when the broker is killed" {
   few=1 no_loss broker
 }
 
-@test "titanic: nothing is lost when the worker is killed" {
+@test "titanic: no request is lost when the worker is killed" {
   few=1 no_loss worker
 }
 
-@test "titanic: nothing is lost when broker, worker and titanic are killed in turn" {
+@test "titanic: no request is lost when broker, worker and titanic are killed alternately" {
   no_loss broker worker titanic
 }
 
@@ -413,7 +411,7 @@ stored() {
   (($(cat client*.log | wc -l) >= $1))
 }
 
-@test "titanic: a write that fails is a 500, and leaves the log as it was" {
+@test "titanic: a failed write is status 500 and leaves the log unchanged" {
   local errno
   start broker mdbroker -i 300 ipc://broker
   for errno in 5 28; do         # EIO, ENOSPC
@@ -433,7 +431,7 @@ stored() {
   wait_for titanic 'W: cannot store' 4
 }
 
-@test "titanic: a reply that cannot be written is asked for again" {
+@test "titanic: a request whose reply cannot be written is sent again" {
   start broker mdbroker -i 300 ipc://broker
   start_faulty pwrite 2 28      # the first is the request
   start worker mdworker -i 300 ipc://broker echo
@@ -442,7 +440,7 @@ stored() {
   wait_until reply_is "$uuid" '[200][hello]'
 }
 
-@test "titanic: a failed sync ends it, and a restart loses nothing acknowledged" {
+@test "titanic: a failed sync ends it, and a restart has all acknowledged requests" {
   start broker mdbroker -i 300 ipc://broker
   start worker mdworker -i 300 ipc://broker echo
   start_clients 3
@@ -457,7 +455,7 @@ stored() {
   all_accepted_are_answered
 }
 
-@test "titanic: a disk that fails at the start ends it, and nothing is lost" {
+@test "titanic: a read error at the start ends it, and nothing is lost" {
   local call
   start broker mdbroker -i 300 ipc://broker
   start_titanic
@@ -512,7 +510,7 @@ stored() {
   reply_is "$uuid" '[300]'
 }
 
-@test "titanic: a disk that fails now and then costs a 500, and no request" {
+@test "titanic: a disk that fails sometimes costs a status 500 and no request" {
   local errno pass=0
   start broker mdbroker -i 300 ipc://broker
   start worker mdworker -i 300 ipc://broker echo
@@ -530,7 +528,7 @@ stored() {
   all_accepted_are_answered
 }
 
-@test "titanic: killed at each call on the disk in turn, it loses nothing that it accepted" {
+@test "titanic: killed at each call on the disk, it loses no acknowledged request" {
   local call
   start broker mdbroker -i 300 ipc://broker
   start worker mdworker -i 300 ipc://broker echo
@@ -547,15 +545,15 @@ stored() {
 
 # ---- The log ------------------------------------------------------------------------
 
-@test "titanic: one flipped bit costs at most its record, is reported, and set aside" {
+@test "titanic: one flipped bit costs at most its record, is reported and set aside" {
   tsptest -n "$(rounds 7 1)" flip
 }
 
-@test "titanic: a last record that is cut short is removed, wherever that is" {
+@test "titanic: an unfinished last record of any length is removed" {
   tsptest cut
 }
 
-@test "titanic: what is damaged is kept in a file, the others are served" {
+@test "titanic: a damaged log is kept as a file, and the intact records are served" {
   start broker mdbroker -i 300 ipc://broker
   start_titanic
   for n in 1 2 3 4; do store echo "body $n" >"id$n"; done
@@ -605,7 +603,7 @@ REQUEST $last" ]]
   wait_until reply_is "$last" '[200][last]'
 }
 
-@test "titanic: what is not its own in the directory is never opened" {
+@test "titanic: foreign files in the directory are never opened" {
   mkdir -p .titanic/titanic.d elsewhere
   mkfifo ".titanic/fifo" ".titanic/$(printf 'A%.0s' {1..32}).req"
   truncate -s 1T .titanic/huge ".titanic/$(printf 'B%.0s' {1..32}).rep"
@@ -625,7 +623,7 @@ REQUEST $last" ]]
   [[ $(<elsewhere/secret) == secret && -L .titanic/damaged-1 ]]
 }
 
-@test "titanic: a log that is no regular file is refused" {
+@test "titanic: a log that is not a regular file is refused" {
   mkdir .titanic
   mkfifo .titanic/titanic.log
   run -1 timeout 10 titanic ipc://broker
@@ -646,7 +644,7 @@ REQUEST $last" ]]
 
 # ---- Limits -------------------------------------------------------------------------
 
-@test "titanic: 1,024 descriptors are enough, and 1,000 absent services delay nobody" {
+@test "titanic: 1,024 descriptors are enough, and 1,000 absent services delay no other" {
   local n from ms frames=()
   start broker mdbroker -i 300 ipc://broker
   start titanic bash -c 'ulimit -n 1024; exec titanic -i 300 ipc://broker'
