@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: 0BSD */
-/* eagain.c - sends to peers and waits for none: a blocked one is dropped.
+/* eagain.c - sends to several peers and drops each peer that is blocked.
  *
- *     DEALER ---message N---> a peer that takes what it gets
- *     DEALER ---message N---> one that hangs, or is not there
+ *     DEALER ---message N---> a peer that receives
+ *     DEALER ---message N---> a peer that is frozen, or has not started
  *     (this)
  *
- * What a peer does not take waits, at the high-water mark in a queue of ours. A
- * node that waits for one peer is lost to the others. So a send has no time to
- * wait (ZMQ_SNDTIMEO 0), fails with EAGAIN instead, and that tells which peer
- * is blocked. We close its socket, with all that waits in it: who comes back
- * has to begin anew, which is better than a gap of which nobody knows.
+ * A DEALER queues the messages that its peer has not received. At the
+ * high-water mark (ZMQ_SNDHWM) a send would block, and a node that waits for
+ * one peer does not serve the others. So the send has no time to wait
+ * (ZMQ_SNDTIMEO 0) and fails with EAGAIN instead. The node has one socket per
+ * peer, so the error tells which peer is blocked. It closes that socket with
+ * all queued messages.
  *
- * The mark is a time: messages a second, times the seconds that one may hang.
- * Here it is four. What the kernel takes for a peer that hangs comes on top.
+ * The high-water mark stands for a time: messages per second times the seconds
+ * that a peer may be blocked. The kernel's buffers come on top. A dropped peer
+ * has lost messages and must join again: clone.c shows how.
  *
  * Build: cc -Icommon ch8-p2p/eagain.c -o eagain -lzmq -lpthread
  *
  * Try it:
  *     $ bin/eagain
- *     Sending message 3
- *     Sending message 4
- *     tcp://localhost:9876: EAGAIN, Resource temporarily unavailable: dropped
+ *     message 3 to 1 peers
+ *     message 4 to 1 peers
+ *     W: peer dropped: tcp://localhost:9876: Resource temporarily unavailable
  *
  * Guide: chapter 8, "Dealing with Blocked Peers".
  */
@@ -28,23 +30,23 @@
 
 static const char usage[] =
     "eagain [-n COUNT] [-m N] [-o N] [-z BYTES] [ENDPOINT...]\n"
-    "Sends messages to all peers, and drops each one that is blocked.\n"
+    "Sends messages to all peers and drops each peer that is blocked.\n"
     "  -n COUNT     messages, 0: until stopped (10)\n"
-    "  -m N         messages per second, 0: as fast as it can (100)\n"
-    "  -o N         messages that may wait for a peer (4)\n"
-    "  -z BYTES     a second frame of that size (0)\n"
-    "  ENDPOINT...  connect to peers (tcp://localhost:9876)\n"
-    "Peers: none\n";
+    "  -m N         messages per second, 0: as fast as possible (100)\n"
+    "  -o N         high-water mark, messages per peer (4)\n"
+    "  -z BYTES     size of a second frame (0)\n"
+    "  ENDPOINT...  connect, up to 100 (tcp://localhost:9876)\n"
+    "Peers: none needed\n";
 
 enum { MAX_PEERS = 100 };
 
 struct peer {
     const char *endpoint;
-    void *sock; /* NULL: it was dropped */
+    void *sock; /* NULL if it was dropped */
 };
 
 static struct peer peers[MAX_PEERS];
-static int count, left; /* how many there were, and are */
+static int peer_count, left; /* all peers, and those not dropped */
 
 static void add_peer(void *ctx, const char *endpoint)
 {
@@ -53,12 +55,12 @@ static void add_peer(void *ctx, const char *endpoint)
     zg_set(sock, ZMQ_SNDHWM, (int) zg_number('o'));
     zg_set(sock, ZMQ_SNDTIMEO, 0);
     zg_connect(sock, endpoint);
-    peers[count++] = (struct peer){ endpoint, sock };
+    peers[peer_count++] = (struct peer){ endpoint, sock };
     left++;
 }
 
-/* Nothing more is sent to it, and nothing waits any more. */
-static void drop(struct peer *peer)
+/* Close the socket with all messages that are queued in it. */
+static void drop_peer(struct peer *peer)
 {
     zg_set(peer->sock, ZMQ_LINGER, 0);
     zmq_close(peer->sock);
@@ -66,24 +68,25 @@ static void drop(struct peer *peer)
     left--;
 }
 
-/* Where there is room for the first frame, all of a message is taken. */
+/* Send a message. If its first frame is accepted, the others are, too. */
 static void send_to(struct peer *peer, zg_msg *msg)
 {
     if (zg_send(msg, peer->sock, 0) || errno != EAGAIN)
         return;
-    printf("%s: EAGAIN, %s: dropped\n", peer->endpoint, zmq_strerror(errno));
-    drop(peer);
+    fprintf(stderr, "W: peer dropped: %s: %s\n", peer->endpoint,
+            zmq_strerror(errno));
+    drop_peer(peer);
 }
 
-/* [message N], and behind it [BODY] if there is one */
+/* Send [message N] or [message N][body] to all peers. */
 static void send_to_all(long number, const void *body, size_t size)
 {
     char text[32];
     zg_msg msg = { 0 };
 
-    printf("Sending message %ld\n", number);
+    printf("message %ld to %d peers\n", number, left);
     sprintf(text, "message %ld", number);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < peer_count; i++)
         if (peers[i].sock != NULL) {
             zg_insert(&msg, 0, text, strlen(text));
             if (size > 0)
@@ -111,7 +114,7 @@ int main(int argc, char *argv[])
         send_to_all(number++, body, size);
     while (left > 0 && number != messages
            && zg_sleep(timer, rate > 0 ? 1000 / rate : 0));
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < peer_count; i++)
         if (peers[i].sock != NULL)
             zmq_close(peers[i].sock);
     free(body);
