@@ -186,7 +186,7 @@ stop() {
   wait_until eval "awaits_signals '$1' 2>/dev/null || ! kill -0 $pid 2>/dev/null"
   kill "-${2:-TERM}" "$pid"
   while kill -0 "$pid" 2>/dev/null; do
-    if (((ms += 20) > ${STOP_MS:-1000})); then fail "$1 does not stop"; return 1; fi
+    if (((ms += 20) > ${STOP_MS:-1200})); then fail "$1 does not stop"; return 1; fi
     nap 0.02
   done
   wait "$pid" || status=$?
