@@ -101,23 +101,13 @@ card3() {
   needs lbbroker || return
   start lb lbbroker -c 0 -w 0 ipc://lb ipc://lbw
   listening lb 2 >/dev/null
-  local trips at silence
+  local trips
   trips=$(load -c 1 -o 1 -w 1 ipc://lb '|' ipc://lbw '|READY' | awk '{ print int($1) }')
-  # A worker is killed at work; another is free.
-  start killed zpeer -e -n 0 -t 60000 REQ ipc://lbw READY
-  start client "$here/stamp" bare repeat REQ ipc://lb Hello
-  wait_for client 'reply 9$'
-  freeze killed
-  start free zpeer -e -n 0 -t 60000 REQ ipc://lbw READY
-  elapse 0.5
-  at=$(seconds)
-  kill9 killed
-  silence=$(after client 'reply' "$at")
   echo
-  echo '| Pattern | Code lines, all roles | Beside the client | Round trip | Requests/s of 100 clients | Silence: worker killed | frozen or cut off | Lost |'
-  echo '|---|---|---|---|---|---|---|---|'
+  echo '| Pattern | Code lines, all roles | Processes beside the client | Round trip | Requests/s of 100 clients | Lost |'
+  echo '|---|---|---|---|---|---|'
   echo "| Load balancing | $(code lbbroker.c) | broker, workers | $((1000000 / (trips > 0 ? trips : 1))) us |" \
-    "$(row_of lbbroker) | $silence ms | for ever | what a frozen worker has |"
+    "$(row_of lbbroker) | the request of a dead or frozen worker |"
   clear_up
 }
 
