@@ -13,7 +13,7 @@ start_all() {
 
 # ask SERVICE FRAME... - one Majordomo request, on the wire
 ask() {
-  zpeer -t "${ASK_MS:-5000}" DEALER ipc://broker '' MDPC01 "$@"
+  zpeer -t "$((${ASK_MS:-5000} + ${SLACK_MS:-0}))" DEALER ipc://broker '' MDPC01 "$@"
 }
 
 # store FRAME... - the UUID of a request that is stored now
