@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: 0BSD */
-/* xpubverbose.c - what a publisher is told about its subscribers.
+/* xpubverbose.c - shows which subscriptions an XPUB socket reports.
  *
  *     XPUB publisher <---subscribe 'A'--- SUB subscriber 1
  *         (this)     <---subscribe 'A'--- SUB subscriber 2
  *                    <---subscribe 'A'--- SUB subscriber 3
  *
- * An XPUB receives subscriptions as messages: a byte, 1 or 0, and the topic. It
- * is told what is new: that somebody wants A, and that nobody does any more.
- * A publisher that wants to greet each newcomer, with the last value say, needs
- * more; so a user wrote what is now ZMQ_XPUB_VERBOSE.
+ * An XPUB receives subscriptions as messages: a byte, 1 or 0, and the topic. By
+ * default it reports only changes: the first subscription to A, and the end of
+ * the last one. A publisher that sends the last value to each new subscriber
+ * must know of each subscription. A user needed that and added the option that
+ * is now ZMQ_XPUB_VERBOSE.
  *
- * That nothing was told is hard to see. So each subscriber also takes a topic
- * of its own, which is always told, and when that has come the rest has, too.
+ * To show that nothing is reported, each subscriber also subscribes to a second
+ * topic, which only this subscriber uses. That is always reported, and any
+ * report about A comes before it.
+ *
+ * No option tells which subscriber it was. So lvcache.c sends the last value to
+ * all subscribers to that topic.
  *
  * Build: cc -Icommon ch6-community/xpubverbose.c -o xpubverbose
  *           -lzmq -lpthread
@@ -19,10 +24,10 @@
  * Try it:
  *     $ bin/xpubverbose
  *     without an option
- *       subscriber 1 comes: subscribe 'A'
- *       subscriber 2 comes: nothing
+ *       subscriber 1 subscribes: subscribe 'A'
+ *       subscriber 2 subscribes: nothing
  *     ZMQ_XPUB_VERBOSE
- *       subscriber 2 comes: subscribe 'A'
+ *       subscriber 2 subscribes: subscribe 'A'
  *
  * Guide: chapter 6, "A Real-Life Example".
  */
@@ -30,7 +35,7 @@
 
 static const char usage[] =
     "xpubverbose [-c N]\n"
-    "Shows what an XPUB is told when subscribers to one topic come and go.\n"
+    "Shows what an XPUB reports when subscribers to one topic come and go.\n"
     "  -c N  subscribers (3)\n"
     "Peers: none, it plays them all\n";
 
@@ -39,54 +44,56 @@ enum { MAX_SUBSCRIBERS = 100 };
 static const struct {
     const char *name;
     int option;
-} ways[] = {
+} modes[] = {
     { "without an option", 0 },
     { "ZMQ_XPUB_VERBOSE", ZMQ_XPUB_VERBOSE },
     { "ZMQ_XPUB_VERBOSER", ZMQ_XPUB_VERBOSER },
 };
 
-/* The events up to the one about this mark: [1 or 0, and the topic]. */
-static bool show_events(void *publisher, const char *mark)
+/* Print the reports, [1 or 0, topic], before the one about this topic. Return
+ * false on shutdown. */
+static bool print_reports(void *publisher, const char *last_topic)
 {
-    zg_msg event = { 0 };
     const char *nothing = " nothing";
-    bool marked = false;
+    zg_msg report = { 0 };
+    char topic[24] = "";
 
-    while (!marked && zg_recv(&event, publisher, 0)) {
-        const char *data = zmq_msg_data(&event.frame[0]);
-        int size = (int) zmq_msg_size(&event.frame[0]) - 1;
+    while (zg_recv(&report, publisher, 0)) {
+        bool subscribe = *(char *) zmq_msg_data(&report.frame[0]) == 1;
 
-        marked = size == (int) strlen(mark)
-                 && memcmp(data + 1, mark, (size_t) size) == 0;
-        if (!marked) {
-            printf(" %s '%.*s'", data[0] == 1 ? "subscribe" : "unsubscribe",
-                   size, data + 1);
-            nothing = "";
-        }
+        zg_text(&report.frame[0], topic, sizeof topic);
+        if (strcmp(topic + 1, last_topic) == 0)
+            break;
+        printf(" %s '%s'", subscribe ? "subscribe" : "unsubscribe", topic + 1);
+        nothing = "";
     }
     puts(nothing);
-    zg_clear(&event);
-    return marked;
+    bool stopped = report.count == 0;
+    zg_clear(&report);
+    return !stopped;
 }
 
-/* It subscribes to A or no longer, and to its mark. */
-static bool step(void *publisher, void *subscriber, int number, bool comes)
+/* Subscribe to A and to the subscriber's own topic, or end both subscriptions,
+ * and print the reports. Return false on shutdown. */
+static bool change(void *publisher, void *subscriber, int number, bool begin)
 {
-    int option = comes ? ZMQ_SUBSCRIBE : ZMQ_UNSUBSCRIBE;
-    char mark[24];
+    int option = begin ? ZMQ_SUBSCRIBE : ZMQ_UNSUBSCRIBE;
+    char own_topic[24];
 
-    snprintf(mark, sizeof mark, "mark %d", number);
-    printf("  subscriber %d %s:", number, comes ? "comes" : "goes");
+    snprintf(own_topic, sizeof own_topic, "subscriber %d", number);
+    printf("  subscriber %d %s:", number,
+           begin ? "subscribes" : "unsubscribes");
     zg_must(zmq_setsockopt(subscriber, option, "A", 1));
-    zg_must(zmq_setsockopt(subscriber, option, mark, strlen(mark)));
-    return show_events(publisher, mark);
+    zg_must(zmq_setsockopt(subscriber, option, own_topic, strlen(own_topic)));
+    return print_reports(publisher, own_topic);
 }
 
-/* All come, and then go in the same order. */
+/* Let all subscribers subscribe, and then unsubscribe in the same order. Return
+ * false on shutdown. */
 static bool show(void *ctx, const char *name, int option, int count)
 {
     void *publisher = zg_socket(ctx, ZMQ_XPUB), *subscriber[MAX_SUBSCRIBERS];
-    bool going_on = true;
+    bool running = true;
 
     puts(name);
     if (option != 0)
@@ -96,14 +103,15 @@ static bool show(void *ctx, const char *name, int option, int count)
         subscriber[i] = zg_socket(ctx, ZMQ_SUB);
         zg_connect(subscriber[i], "inproc://publisher");
     }
-    for (int i = 0; i < 2 * count && going_on; i++)
-        going_on =
-            step(publisher, subscriber[i % count], i % count + 1, i < count);
+    for (int i = 0; i < count && running; i++)
+        running = change(publisher, subscriber[i], i + 1, true);
+    for (int i = 0; i < count && running; i++)
+        running = change(publisher, subscriber[i], i + 1, false);
     for (int i = 0; i < count; i++)
         zmq_close(subscriber[i]);
     zg_must(zmq_unbind(publisher, "inproc://publisher"));
     zmq_close(publisher);
-    return going_on;
+    return running;
 }
 
 int main(int argc, char *argv[])
@@ -113,10 +121,10 @@ int main(int argc, char *argv[])
     if (count > MAX_SUBSCRIBERS)
         zg_usage_error();
     void *ctx = zg_start();
-    bool going_on = true;
+    bool running = true;
 
-    for (size_t i = 0; i < sizeof ways / sizeof ways[0] && going_on; i++)
-        going_on = show(ctx, ways[i].name, ways[i].option, (int) count);
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0] && running; i++)
+        running = show(ctx, modes[i].name, modes[i].option, (int) count);
     zg_stop(ctx);
     return EXIT_SUCCESS;
 }
