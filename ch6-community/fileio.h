@@ -1,211 +1,305 @@
 /* SPDX-License-Identifier: 0BSD */
-/* fileio.h - what the three models of file transfer share: a file that is read
- * in chunks, and a digest by which both ends can compare what they have. */
+/* fileio.h - common parts of the three models of file transfer: the server's
+ * file, which is read in chunks, a client's copy, and a run of both sides. */
 #pragma once
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64 /* files above 2 GB on 32-bit systems */
+#endif
 #include "zg.h"
 
-#include <endian.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <sys/resource.h>
+#include <sys/stat.h>
+#ifdef __APPLE__
+#define st_mtim st_mtimespec
+#endif
 
 enum {
     FIO_MAX_CHUNK = 4 << 20,
-    FIO_MAX_CREDIT = 25, /* chunks on their way to one client */
-    FIO_HWM = 4 * FIO_MAX_CREDIT,
     FIO_MAX_CLIENTS = 100,
+    FIO_DESCRIPTION = 80, /* size of a file's description */
 };
 
-/* FNV-1a over words of eight bytes (little endian, the last one filled up with
- * zeros), with a shift that carries high bits down. Eight sums, the first of
- * words 0, 8, 16...: no multiplication waits for the one before. It does not
- * matter in what pieces the bytes come. It finds accidents; malice it does not.
- */
-typedef struct {
-    int64_t size;
-    uint64_t sum[8], rest; /* rest: the bytes of a word that is not full */
-} fio_digest;
+static struct {
+    void *ctx, *router;
+    int file;                          /* the server's descriptor of FILE */
+    char description[FIO_DESCRIPTION]; /* of FILE, when it was opened */
+    int64_t size;                      /* bytes in FILE then */
+    int copy;                          /* a descriptor, or -1 without -d */
+    char part[4096];                   /* its name until it is complete */
+    char endpoint[256];
+    long clients, chunk, rate, timeout; /* chunk: bytes; timeout: ms */
+    _Atomic int64_t received;           /* bytes, by all clients */
+    _Atomic bool failed;
+} fio = { .copy = -1 };
 
-static inline uint64_t fio_mix(uint64_t hash, uint64_t word)
+/* ---- the server's file ----------------------------------------------- */
+
+/* Describe the open file by size and time of modification. Return its size. */
+static inline int64_t fio_describe(char text[FIO_DESCRIPTION])
 {
-    hash = (hash ^ word) * 0x100000001b3;
-    return hash ^ hash >> 32;
+    struct stat now;
+
+    if (fstat(fio.file, &now) == -1)
+        zg_die("fstat");
+    snprintf(text, FIO_DESCRIPTION,
+             "%" PRId64 " bytes, modified %" PRId64 ".%09ld",
+             (int64_t) now.st_size, (int64_t) now.st_mtim.tv_sec,
+             (long) now.st_mtim.tv_nsec);
+    return now.st_size;
 }
 
-static inline void fio_add(fio_digest *d, const void *data, size_t size)
+/* Open FILE, which must be a regular file: chunks are read from any offset. */
+static inline void fio_open(const char *path)
 {
-    const unsigned char *byte = data, *end = byte + size;
-    uint64_t words[8], *sum;
-
-    while (byte < end)
-        if (d->size % 64 == 0 && end - byte >= 64) {
-            memcpy(words, byte, 64);
-            for (int i = 0; i < 8; i++)
-                d->sum[i] = fio_mix(d->sum[i], le64toh(words[i]));
-            d->size += 64;
-            byte += 64;
-        } else {
-            sum = &d->sum[d->size / 8 % 8];
-            d->rest |= (uint64_t) *byte++ << d->size % 8 * 8;
-            if (++d->size % 8 == 0) {
-                *sum = fio_mix(*sum, d->rest);
-                d->rest = 0;
-            }
-        }
-}
-
-static inline uint64_t fio_value(const fio_digest *d)
-{
-    uint64_t hash = fio_mix(0xcbf29ce484222325, d->rest);
-
-    for (int i = 0; i < 8; i++)
-        hash = fio_mix(hash, d->sum[i]);
-    return hash;
-}
-
-/* "1000 bytes, digest 0123456789abcdef": the same on both sides. */
-#define FIO_DIGEST "%" PRId64 " bytes, digest %016" PRIx64
-
-/* A file as the server knows it: what it was when the server began. */
-typedef struct {
-    int fd;
-    fio_digest whole;
-} fio_file;
-
-/* Read it through once. Ends the program when that is not possible. It takes a
- * while: false if the program is to stop, which the socket tells. */
-static inline bool fio_open(fio_file *file, const char *path, void *sock)
-{
-    static char piece[1 << 18];
-    ssize_t size;
-
-    file->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (file->fd == -1)
+    /* Without O_NONBLOCK, open() waits for the writer of a FIFO. */
+    fio.file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fio.file == -1 || pread(fio.file, &(char){ 0 }, 1, 0) == -1)
         zg_die(path);
-    do {
-        size = pread(file->fd, piece, sizeof piece, file->whole.size);
-        if (size == -1)
-            zg_die(path);
-        fio_add(&file->whole, piece, (size_t) size);
-        if (!zg_sleep(sock, 0))
-            return false;
-    } while (size > 0);
-    printf("I: %s: " FIO_DIGEST "\n", path, file->whole.size,
-           fio_value(&file->whole));
-    return true;
+    fio.size = fio_describe(fio.description);
+    printf("I: %s: %s\n", path, fio.description);
 }
 
-/* The bytes from offset on, up to size of them; less only where the file ends.
- * False if the file has become shorter, or cannot be read: a short chunk would
- * look like its end. */
-static inline bool fio_read(const fio_file *file, int64_t offset, int64_t size,
-                            zmq_msg_t *chunk)
+/* Append a frame: the bytes of FILE from offset on, up to size of them, less
+ * only where FILE ends. If they cannot be read or FILE has changed, end the run
+ * with an error and return false. An empty or short chunk would look like the
+ * end of the file, and the next chunk would be taken for the missing one. */
+static inline bool fio_read(zg_msg *msg, int64_t offset, int64_t size)
 {
-    int64_t left = file->whole.size - offset, done = 0;
+    int64_t left = offset < fio.size ? fio.size - offset : 0, done = 0;
+    char now[FIO_DESCRIPTION];
     ssize_t n = 1;
 
-    if (size > left)
-        size = left < 0 ? 0 : left;
-    if (size > FIO_MAX_CHUNK)
-        return errno = EMSGSIZE, false;
+    size = size < left ? size : left;
+    zmq_msg_t *chunk = &msg->frame[msg->count++];
     zg_must(zmq_msg_init_size(chunk, (size_t) size));
     for (; done < size && n > 0; done += n)
-        n = pread(file->fd, (char *) zmq_msg_data(chunk) + done,
-                  (size_t) (size - done), offset + done);
-    if (done == size)
+        n = pread(fio.file, (char *) zmq_msg_data(chunk) + done,
+                  (size_t) (size - done), (off_t) (offset + done));
+    int error = n == -1 ? errno : 0;
+    fio_describe(now); /* a writer updates the time before the contents */
+    if (n > 0 && strcmp(now, fio.description) == 0)
         return true;
-    zmq_msg_close(chunk);
-    errno = n == 0 ? ESTALE : errno;
+    fprintf(stderr, "E: %s: %s, at byte %" PRId64 "\n", zg_value[0],
+            n == -1 ? strerror(error) : "the file has changed", offset);
+    fio.failed = true;
+    zmq_ctx_shutdown(fio.ctx);
     return false;
 }
 
-/* A frame that is a decimal number of at most 18 digits; -1 if it is none. */
-static inline int64_t fio_number(zg_msg *msg, int i)
+/* Return a frame's value, a decimal number of at most 18 digits, or -1. */
+static inline int64_t fio_number(zmq_msg_t *frame)
 {
-    const char *digit = zmq_msg_data(&msg->frame[i]);
-    size_t size = zmq_msg_size(&msg->frame[i]);
-    int64_t number = 0;
+    const char *digit = zmq_msg_data(frame);
+    size_t size = zmq_msg_size(frame);
+    int64_t value = 0;
 
     if (size == 0 || size > 18)
         return -1;
     for (; size > 0 && *digit >= '0' && *digit <= '9'; digit++, size--)
-        number = number * 10 + (*digit - '0');
-    return size == 0 ? number : -1;
+        value = value * 10 + (*digit - '0');
+    return size == 0 ? value : -1;
 }
 
-/* ---- a run: a server, clients, or both, each client in a thread ------ */
-
-static struct {
-    void *ctx, *router;
-    fio_file file;
-    char endpoint[256];
-    long clients, chunk, rate, silence; /* chunk: bytes; silence: ms */
-    _Atomic int64_t received;           /* bytes, by all clients */
-    _Atomic bool failed;                /* did one of them not get all? */
-} fio;
-
-/* The options that all have. With -C, which leaves out the server, ENDPOINT
- * takes the place of FILE. */
-static inline void fio_options(char **place)
-{
-    bool client = zg_value['C'] != NULL, server = zg_value['S'] != NULL;
-
-    fio.clients = zg_number('c');
-    fio.chunk = zg_number('z');
-    fio.rate = zg_number('m');
-    fio.silence = zg_number('t');
-    if (server)
-        fio.clients = 0;
-    if (fio.clients > FIO_MAX_CLIENTS || (client && fio.clients == 0)
-        || (client && place[0] != NULL && place[1] != NULL) || fio.chunk == 0
-        || fio.chunk > FIO_MAX_CHUNK)
-        zg_usage_error();
-    if (client && place[0] != NULL)
-        zg_value[1] = place[0];
-    snprintf(fio.endpoint, sizeof fio.endpoint, "%s", zg_value[1]);
-}
-
-/* The file, and a ROUTER with this high-water mark, for the server's thread;
- * false if the program is to stop. */
-static inline bool fio_bind(int hwm)
+/* Bind the server's ROUTER, with a high-water mark for each client. Its routing
+ * id describes FILE. libzmq sends that to each client that connects; a client
+ * that does not ask for it never sees it. */
+static inline void fio_bind(int hwm)
 {
     size_t size = sizeof fio.endpoint;
 
     fio.router = zg_socket(fio.ctx, ZMQ_ROUTER);
-    if (!fio_open(&fio.file, zg_value[0], fio.router))
-        return false;
-    zg_set(fio.router, ZMQ_ROUTER_MANDATORY, 1);
+    zg_must(zmq_setsockopt(fio.router, ZMQ_ROUTING_ID, fio.description,
+                           strlen(fio.description)));
+    zg_set(fio.router, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable peers */
+    zg_set(fio.router, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted peers */
     zg_set(fio.router, ZMQ_SNDHWM, hwm);
     zg_set(fio.router, ZMQ_LINGER, 0);
     zg_bind(fio.router, "server", fio.endpoint);
     zg_must(zmq_getsockopt(fio.router, ZMQ_LAST_ENDPOINT, fio.endpoint, &size));
-    return true;
 }
 
-/* Memory is that of this process: of the server, of the clients, or of both. */
+/* ---- a client -------------------------------------------------------- */
+
+typedef struct {
+    void *sock;
+    int64_t size; /* bytes received */
+    long chunks;
+    char file[FIO_DESCRIPTION]; /* the server's; "" before the first chunk */
+    int64_t wait;               /* ms until the next chunk */
+    long silences;              /* waits without a chunk, in a row */
+    bool stopped;               /* by a failure or by a signal */
+} fio_client;
+
+/* End the transfer with an error. */
+static inline void fio_fail(fio_client *c, const char *what, const char *why)
+{
+    fprintf(stderr, "E: %s: %s after %" PRId64 " bytes\n", what, why, c->size);
+    fio.failed = true;
+    c->stopped = true;
+}
+
+/* Open a connection. The previous one is closed, with the chunks that were on
+ * their way. libzmq reconnects after reconnect_ivl ms, or with -1 never. */
+static inline void fio_connect(fio_client *c, int reconnect_ivl)
+{
+    if (c->sock != NULL)
+        zmq_close(c->sock);
+    c->sock = zg_socket(fio.ctx, ZMQ_DEALER);
+    zg_set(c->sock, ZMQ_RECONNECT_IVL, reconnect_ivl);
+    zg_set(c->sock, ZMQ_LINGER, 0);
+    zg_connect(c->sock, fio.endpoint);
+}
+
+/* Connect for the first time, and create the copy under its other name. */
+static inline void fio_begin(fio_client *c, int reconnect_ivl)
+{
+    c->wait = fio.timeout;
+    fio_connect(c, reconnect_ivl);
+    if (zg_value['d'] == NULL)
+        return;
+    fio.copy = open(fio.part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fio.copy == -1)
+        zg_die(fio.part);
+}
+
+/* Append a chunk to the copy. */
+static inline void fio_write(fio_client *c, zmq_msg_t *chunk)
+{
+    size_t size = zmq_msg_size(chunk), done = 0;
+    ssize_t n = 0;
+
+    for (; fio.copy != -1 && done < size && n != -1; done += (size_t) n)
+        n = write(fio.copy, (char *) zmq_msg_data(chunk) + done, size - done);
+    if (n == -1)
+        fio_fail(c, fio.part, strerror(errno));
+    c->size += (int64_t) size;
+}
+
+/* Return whether the chunk is from the file of the chunks before it. The server
+ * has told libzmq which file it has, as its routing id; NULL over inproc. */
+static inline bool fio_same_file(fio_client *c, zmq_msg_t *chunk)
+{
+    const char *file = zmq_msg_gets(chunk, "Identity");
+
+    if (c->file[0] == '\0' && file != NULL)
+        snprintf(c->file, sizeof c->file, "%s", file);
+    return file == NULL || strncmp(c->file, file, sizeof c->file - 1) == 0;
+}
+
+/* Receive the next chunk, of at most this size, and append it to the copy.
+ * Return its size, or -1 if it did not come in time or the client has stopped.
+ * On a slow line a chunk may take longer than the timeout. So each silence
+ * doubles the wait, and the next wait is at least twice the time of a chunk. */
+static inline int64_t fio_receive(fio_client *c, int64_t most)
+{
+    zmq_pollitem_t item = { c->sock, 0, ZMQ_POLLIN, 0 };
+    int64_t start = zg_now(), size = -1;
+    zg_msg msg = { 0 };
+
+    if (zg_poll(&item, 1, start + c->wait) == 0) {
+        fprintf(stderr, "W: no chunk for %" PRId64 " ms\n", c->wait);
+        if (c->wait < 8 * fio.timeout)
+            c->wait *= 2;
+        c->silences++;
+    } else if (!zg_recv(&msg, c->sock, ZMQ_DONTWAIT)) {
+        c->stopped = true;
+    } else if (msg.count != 1 || (int64_t) zmq_msg_size(&msg.frame[0]) > most) {
+        zg_drop(&msg, "the server");
+        c->silences++;
+    } else if (!fio_same_file(c, &msg.frame[0])) {
+        fio_fail(c, fio.endpoint, "the server has another file");
+    } else {
+        int64_t took = zg_now() - start;
+        c->wait = 2 * took > fio.timeout ? 2 * took : fio.timeout;
+        c->silences = 0;
+        size = (int64_t) zmq_msg_size(&msg.frame[0]);
+        fio_write(c, &msg.frame[0]);
+    }
+    zg_clear(&msg);
+    return size;
+}
+
+/* Pause after a chunk, for -m. */
+static inline void fio_pause(fio_client *c)
+{
+    if (fio.rate > 0 && !c->stopped && !zg_sleep(c->sock, 1000 / fio.rate))
+        c->stopped = true;
+}
+
+/* Close the connection. Give the copy its name, or remove it. */
+static inline void fio_end(fio_client *c, bool complete)
+{
+    const char *name = zg_value['d'];
+
+    zmq_close(c->sock);
+    fio.received += c->size;
+    if (complete && fio.copy != -1
+        && (fsync(fio.copy) == -1 || rename(fio.part, name) == -1))
+        fio_fail(c, name, strerror(errno));
+    if (complete && !c->stopped)
+        printf("%ld chunks received, %" PRId64 " bytes\n", c->chunks, c->size);
+    else if (fio.copy != -1)
+        unlink(fio.part);
+}
+
+/* ---- a run: a server, clients, or both, each client in a thread ------ */
+
+/* Read the options that all have. With -C, which leaves out the server,
+ * ENDPOINT takes the place of FILE. */
+static inline void fio_options(char **places)
+{
+    bool client = zg_value['C'] != NULL, server = zg_value['S'] != NULL;
+
+    fio.clients = server ? 0 : zg_number('c');
+    fio.chunk = zg_number('z');
+    fio.rate = zg_number('m');
+    fio.timeout = zg_number('t');
+    if (fio.clients > FIO_MAX_CLIENTS || fio.timeout == 0 || fio.chunk == 0
+        || fio.chunk > FIO_MAX_CHUNK)
+        zg_usage_error();
+    if (client
+        && (fio.clients == 0 || (places[0] != NULL && places[1] != NULL)))
+        zg_usage_error();
+    if (client && places[0] != NULL)
+        zg_value[1] = places[0];
+    snprintf(fio.endpoint, sizeof fio.endpoint, "%s", zg_value[1]);
+    if (zg_value['d'] != NULL
+        && (fio.clients != 1
+            || snprintf(fio.part, sizeof fio.part, "%s.part", zg_value['d'])
+                   >= (int) sizeof fio.part))
+        zg_usage_error();
+}
+
+/* Print how fast it was, and the peak of this process's memory. */
 static inline void fio_report(int64_t msecs)
 {
     struct rusage usage;
+    long unit = 1 << 10;
 
+#ifdef __APPLE__
+    unit = 1 << 20; /* ru_maxrss is in bytes there, else in kB */
+#endif
     getrusage(RUSAGE_SELF, &usage);
     fputs("I: ", stdout);
     if (fio.clients > 0)
         printf("%" PRId64 ".%03d s, %" PRId64 " MB/s, ", msecs / 1000,
                (int) (msecs % 1000),
                fio.received / 1000 / (msecs > 0 ? msecs : 1));
-    printf("peak memory %ld MB\n", usage.ru_maxrss / 1024);
+    printf("peak memory %ld MB\n", usage.ru_maxrss / unit);
 }
 
-/* Until the clients are done, or if there are none until stopped. */
+/* Run until the clients are done; without clients, until stopped. */
 static inline void fio_run(int hwm, void *server(void *), void *client(void *))
 {
     pthread_t serving = 0, fetching[FIO_MAX_CLIENTS];
     bool serves = zg_value['C'] == NULL;
 
-    if (serves && !fio_bind(hwm))
-        fio.clients = 0;
-    if (serves)
+    fio.ctx = zg_start();
+    if (serves) {
+        fio_open(zg_value[0]);
+        fio_bind(hwm);
         serving = zg_thread(server, NULL);
+    }
     int64_t start = zg_now();
     for (int i = 0; i < fio.clients; i++)
         fetching[i] = zg_thread(client, NULL);
@@ -216,111 +310,7 @@ static inline void fio_run(int hwm, void *server(void *), void *client(void *))
             zmq_ctx_shutdown(fio.ctx); /* all are served */
         pthread_join(serving, NULL);
         zmq_close(fio.router);
-        close(fio.file.fd);
     }
     fio_report(zg_now() - start);
-}
-
-/* A client's end of a connection; sock is one to close, or NULL. Chunks do not
- * say where they belong: the connection has to. It is never made again by
- * itself, or the answer to one request could be taken for that to another. Who
- * waits in vain opens a new one. */
-static inline void *fio_connect(void *sock, long largest_chunk)
-{
-    if (sock != NULL)
-        zmq_close(sock);
-    sock = zg_socket(fio.ctx, ZMQ_DEALER);
-    /* libzmq's own greetings count, too */
-    zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE,
-                           &(int64_t){ largest_chunk + 1024 },
-                           sizeof(int64_t)));
-    zg_set(sock, ZMQ_RECONNECT_IVL, -1);
-    zg_set(sock, ZMQ_RCVTIMEO, (int) fio.silence);
-    zg_set(sock, ZMQ_LINGER, 0);
-    zg_connect(sock, fio.endpoint);
-    return sock;
-}
-
-/* False after a silence, after nonsense, and when to stop (errno is ETERM). */
-static inline bool fio_receive(zg_msg *chunk, void *sock, long largest)
-{
-    if (!zg_recv(chunk, sock, 0))
-        return false;
-    if (chunk->count == 1
-        && zmq_msg_size(&chunk->frame[0]) <= (size_t) largest) {
-        fio.received += (int64_t) zmq_msg_size(&chunk->frame[0]);
-        return true;
-    }
-    zg_drop(chunk, "the server");
-    errno = EPROTO;
-    return false;
-}
-
-/* Take a rest after a chunk, if so wished; false when the program stops. */
-static inline bool fio_pause(void *sock)
-{
-    return fio.rate == 0 || zg_sleep(sock, 1000 / fio.rate);
-}
-
-/* The end of a client. */
-static inline void fio_received(const fio_digest *got, long chunks)
-{
-    printf("%ld chunks received, " FIO_DIGEST "\n", chunks, got->size,
-           fio_value(got));
-}
-
-/* ---- models 2 and 3: [fetch][offset][size] for each [chunk] -----------------
- *
- * The server keeps nothing about clients. Its memory is bounded by what they
- * ask for ahead of time, their credit. One that asks for more and does not take
- * it meets the high-water mark, which is far beyond any honest credit: a ROUTER
- * learns late, in steps of half of it, that messages have gone out. */
-
-static inline void fio_fetch(void *sock, int64_t offset)
-{
-    char text[2][24];
-
-    sprintf(text[0], "%" PRId64, offset);
-    sprintf(text[1], "%ld", fio.chunk);
-    if (zmq_send(sock, "fetch", 5, ZMQ_SNDMORE | ZMQ_DONTWAIT) == -1)
-        return; /* no connection: silence will follow */
-    zmq_send(sock, text[0], strlen(text[0]), ZMQ_SNDMORE | ZMQ_DONTWAIT);
-    zmq_send(sock, text[1], strlen(text[1]), ZMQ_DONTWAIT);
-}
-
-/* [client][fetch][offset][size] is answered with [client][chunk]. */
-static inline void fio_answer(zg_msg *msg)
-{
-    bool fetch = msg->count == 4 && zg_is(msg, 1, "fetch");
-    int64_t offset = fetch ? fio_number(msg, 2) : -1;
-    int64_t most = fetch ? fio_number(msg, 3) : -1;
-    size_t size = sizeof(int);
-
-    if (offset < 0 || most <= 0) {
-        zg_drop(msg, "a client");
-        return;
-    }
-    while (msg->count > 1)
-        zmq_msg_close(&msg->frame[--msg->count]);
-    if (!fio_read(&fio.file, offset, most, &msg->frame[1])) {
-        fprintf(stderr, "W: no chunk: %s\n", strerror(errno));
-        return;
-    }
-    msg->count = 2;
-    if (!zg_send(msg, fio.router, ZMQ_DONTWAIT) && errno == EAGAIN) {
-        /* What has gone out is counted late: count it now, and try again. */
-        zmq_getsockopt(fio.router, ZMQ_EVENTS, &(int){ 0 }, &size);
-        if (!zg_send(msg, fio.router, ZMQ_DONTWAIT) && errno == EAGAIN)
-            fprintf(stderr, "W: a client takes less than it asks for\n");
-    }
-}
-
-static inline void *fio_server(void *arg)
-{
-    zg_msg msg = { 0 };
-
-    while (zg_recv(&msg, fio.router, 0))
-        fio_answer(&msg);
-    zg_clear(&msg);
-    return arg;
+    zg_stop(fio.ctx);
 }

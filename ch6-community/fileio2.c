@@ -1,79 +1,124 @@
 /* SPDX-License-Identifier: 0BSD */
-/* fileio2.c - sends a file, a chunk for each request.
+/* fileio2.c - sends a file, one chunk for each request.
  *
  *     DEALER client ---[fetch][offset][size]---> ROUTER server   6000
  *        (this)     <--[chunk]-----------------      (this)
  *
- * The client asks for what it has room for, when it has room for it. So nothing
- * piles up anywhere; the server needs no memory of who has got what; and a
- * transfer that broke off goes on where it was. But each chunk costs a round
- * trip, in which the network idles: fileio3 does away with that.
+ * The client requests a chunk when it has room for one, so at most one chunk
+ * waits in any queue. The server keeps no state about clients. Each chunk costs
+ * a round trip, during which the network is idle: fileio3 avoids that.
+ *
+ * After a silence the client connects again and requests the first byte that
+ * it misses. So a transfer continues after a restart of the server. If FILE
+ * then has another size or time of modification, the client fails. If FILE
+ * cannot be read or changes while it is served, the server ends with an error.
+ *
+ * Nothing is encrypted, and a change that keeps size and time is not noticed.
  *
  * Build: cc -Icommon ch6-community/fileio2.c -o fileio2 -lzmq -lpthread
  *
  * Try it:
- *     $ head -c 9876543 /dev/urandom >testdata; bin/fileio2
- *     I: testdata: 9876543 bytes, digest ...
+ *     $ head -c 9876543 /dev/urandom >testdata
+ *     $ bin/fileio2 -d copy; cmp testdata copy && echo the same
+ *     I: testdata: 9876543 bytes, modified ...
  *     I: server bound to tcp://127.0.0.1:6000
- *     40 chunks received, 9876543 bytes, digest ...
+ *     40 chunks received, 9876543 bytes
+ *     I: ... s, ... MB/s, peak memory ... MB
+ *     the same
  *
  * Guide: chapter 7, "Transferring Files".
  */
 #include "fileio.h"
 
 static const char usage[] =
-    "fileio2 [-S|-C] [-c N] [-z BYTES] [-m N] [-t MS] [-r N] [FILE] "
+    "fileio2 [-S|-C] [-d FILE] [-c N] [-z BYTES] [-m N] [-t MS] [-r N] [FILE] "
     "[ENDPOINT]\n"
     "Transfers a file, one request for each chunk.\n"
     "  -S        only the server: until stopped\n"
     "  -C        only the clients: no FILE\n"
+    "  -d FILE   where the client writes its copy, with -c 1 only\n"
     "  -c N      clients, 0: until stopped (1)\n"
     "  -z BYTES  chunk size, at most 4 MB (250000)\n"
     "  -m N      chunks per second of a client, 0: as fast as it can (0)\n"
-    "  -t MS     silence after which it asks again (2500)\n"
-    "  -r N      how often, before it gives up (5)\n"
+    "  -t MS     first silence after which it asks again; then 2, 4, 8 times "
+    "(2500)\n"
+    "  -r N      silences in a row after which it gives up (4)\n"
     "  FILE      to send (testdata)\n"
     "  ENDPOINT  bind or connect (tcp://127.0.0.1:6000)\n"
     "Peers: fileio2 -C ENDPOINT\n";
 
+enum { HWM = 100, NEVER = -1 };
+
 static long tries;
 
-/* Ask for the bytes behind those that we have, until a chunk is short. */
+/* Answer [client][fetch][offset][size] with [client][chunk]. Return false if
+ * FILE cannot be read. Then the server must stop at once: the client would take
+ * the next chunk for the missing one. */
+static bool answer(zg_msg *msg)
+{
+    bool fetch = msg->count == 4 && zg_is(msg, 1, "fetch");
+    int64_t offset = fetch ? fio_number(&msg->frame[2]) : -1;
+    int64_t size = fetch ? fio_number(&msg->frame[3]) : -1;
+
+    if (offset < 0 || size <= 0 || size > FIO_MAX_CHUNK) {
+        zg_drop(msg, "a client");
+        return true;
+    }
+    zg_cut(msg, 1);
+    if (!fio_read(msg, offset, size))
+        return false;
+    /* A client that has disconnected (EHOSTUNREACH) needs no chunk. */
+    if (!zg_send(msg, fio.router, ZMQ_DONTWAIT) && errno == EAGAIN)
+        fprintf(stderr, "W: chunk dropped, the client does not receive\n");
+    return true;
+}
+
+static void *server(void *arg)
+{
+    zg_msg msg = { 0 };
+
+    while (zg_recv(&msg, fio.router, 0) && answer(&msg))
+        ;
+    zg_clear(&msg);
+    return arg;
+}
+
+/* Send [fetch][offset][size]. If that fails, no chunk will come. */
+static void request_chunk(void *sock, int64_t offset)
+{
+    zg_msg msg = { 0 };
+    char text[24];
+
+    zg_insert(&msg, 0, "fetch", 5);
+    zg_insert(&msg, 1, text, (size_t) sprintf(text, "%" PRId64, offset));
+    zg_insert(&msg, 2, text, (size_t) sprintf(text, "%ld", fio.chunk));
+    zg_send(&msg, sock, ZMQ_DONTWAIT);
+    zg_clear(&msg);
+}
+
+/* Request the bytes behind those received, until a chunk is short. A chunk does
+ * not say which request it answers. So libzmq must never reconnect by itself,
+ * and a request is repeated on a new connection only. */
 static void *client(void *arg)
 {
-    void *sock = fio_connect(NULL, fio.chunk);
-    fio_digest got = { 0 };
-    zg_msg msg = { 0 };
-    long chunks = 0, silences = 0;
+    fio_client c = { 0 };
     bool more = true;
 
-    while (more && silences < tries) {
-        fio_fetch(sock, got.size);
-        if (fio_receive(&msg, sock, fio.chunk)) {
-            size_t size = zmq_msg_size(&msg.frame[0]);
-            fio_add(&got, zmq_msg_data(&msg.frame[0]), size);
-            more = size == (size_t) fio.chunk;
-            chunks++;
-            silences = 0;
-            if (!fio_pause(sock))
-                break;
-        } else if (errno == ETERM) {
-            break;
-        } else {
-            fprintf(stderr, "W: no chunk, asking again from %" PRId64 "\n",
-                    got.size);
-            sock = fio_connect(sock, fio.chunk);
-            silences++;
+    fio_begin(&c, NEVER);
+    while (more && !c.stopped) {
+        request_chunk(c.sock, c.size);
+        int64_t size = fio_receive(&c, fio.chunk);
+        if (size >= 0) {
+            c.chunks++;
+            more = size == fio.chunk;
+        } else if (c.silences == tries) {
+            fio_fail(&c, fio.endpoint, "no answer, giving up");
+        } else if (!c.stopped) {
+            fio_connect(&c, NEVER);
         }
+        fio_pause(&c);
     }
-    if (!more) {
-        fio_received(&got, chunks);
-    } else if (silences == tries) {
-        fprintf(stderr, "E: %s: no answer, giving up\n", fio.endpoint);
-        fio.failed = true;
-    }
-    zg_clear(&msg);
-    zmq_close(sock);
+    fio_end(&c, !more);
     return arg;
 }
 
@@ -83,8 +128,6 @@ int main(int argc, char *argv[])
     tries = zg_number('r');
     if (tries == 0)
         zg_usage_error();
-    fio.ctx = zg_start();
-    fio_run(FIO_HWM, fio_server, client);
-    zg_stop(fio.ctx);
+    fio_run(HWM, server, client);
     return fio.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

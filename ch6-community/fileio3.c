@@ -6,138 +6,175 @@
  *                   <--[chunk]-----------------
  *                   ---[fetch][offset][size]--->
  *
- * A client begins with credit for ten chunks. A request spends one, a chunk
- * earns it back. So the server always has something to do, and yet it never has
- * more to keep for a client than its credit: fast, and bounded by the one who
- * knows what there is room for.
+ * The client begins with credit for ten chunks. A request costs one credit, and
+ * a chunk returns it. So the server always has a request to answer, and it
+ * never queues more for a client than the credit that the client has granted.
+ * Server and messages are those of fileio2.
  *
- * When a chunk is short the file ends, and the answers to what was asked behind
- * it have to be empty. That they all come tells that none was lost: chunks have
- * no numbers.
+ * A restart of the server, another FILE and a read error are handled as in
+ * fileio2. Requests beyond the end of the file are answered with empty chunks.
+ * The client waits for all of them. If one is not empty, a chunk before it was
+ * lost, and the transfer fails.
  *
  * Build: cc -Icommon ch6-community/fileio3.c -o fileio3 -lzmq -lpthread
  *
  * Try it:
- *     $ head -c 9876543 /dev/urandom >testdata; bin/fileio3
- *     I: testdata: 9876543 bytes, digest ...
+ *     $ head -c 9876543 /dev/urandom >testdata
+ *     $ bin/fileio3 -d copy; cmp testdata copy && echo the same
+ *     I: testdata: 9876543 bytes, modified ...
  *     I: server bound to tcp://127.0.0.1:6000
- *     40 chunks received, 9876543 bytes, digest ...
+ *     40 chunks received, 9876543 bytes
+ *     I: ... s, ... MB/s, peak memory ... MB
+ *     the same
  *
  * Guide: chapter 7, "Transferring Files".
  */
 #include "fileio.h"
 
 static const char usage[] =
-    "fileio3 [-S|-C] [-c N] [-z BYTES] [-o N] [-m N] [-t MS] [-r N] [FILE] "
-    "[ENDPOINT]\n"
+    "fileio3 [-S|-C] [-d FILE] [-c N] [-z BYTES] [-o N] [-m N] [-t MS] [-r N] "
+    "[FILE] [ENDPOINT]\n"
     "Transfers a file, with a credit of several chunks.\n"
     "  -S        only the server: until stopped\n"
     "  -C        only the clients: no FILE\n"
+    "  -d FILE   where the client writes its copy, with -c 1 only\n"
     "  -c N      clients, 0: until stopped (1)\n"
     "  -z BYTES  chunk size, at most 4 MB (250000)\n"
-    "  -o N      credit: chunks asked for and not here yet, at most 25 (10)\n"
+    "  -o N      credit: outstanding requests, at most 25 (10)\n"
     "  -m N      chunks per second of a client, 0: as fast as it can (0)\n"
-    "  -t MS     silence after which it asks again (2500)\n"
-    "  -r N      how often, before it gives up (5)\n"
+    "  -t MS     first silence after which it asks again; then 2, 4, 8 times "
+    "(2500)\n"
+    "  -r N      silences in a row after which it gives up (4)\n"
     "  FILE      to send (testdata)\n"
     "  ENDPOINT  bind or connect (tcp://127.0.0.1:6000)\n"
     "Peers: fileio3 -C ENDPOINT\n";
 
-static long pipeline, tries;
+/* libzmq learns late that a client has received chunks, in steps of half the
+ * high-water mark. With a mark near the credit, chunks would be dropped. */
+enum { MAX_CREDIT = 25, HWM = 8 * MAX_CREDIT, NEVER = -1 };
 
-/* What a client knows about its transfer. */
+static long credit_limit, tries;
+
+/* Answer [client][fetch][offset][size] with [client][chunk]. Return false if
+ * FILE cannot be read. Then the server must stop at once: the client would take
+ * the next chunk for the missing one. */
+static bool answer(zg_msg *msg)
+{
+    bool fetch = msg->count == 4 && zg_is(msg, 1, "fetch");
+    int64_t offset = fetch ? fio_number(&msg->frame[2]) : -1;
+    int64_t size = fetch ? fio_number(&msg->frame[3]) : -1;
+
+    if (offset < 0 || size <= 0 || size > FIO_MAX_CHUNK) {
+        zg_drop(msg, "a client");
+        return true;
+    }
+    zg_cut(msg, 1);
+    if (!fio_read(msg, offset, size))
+        return false;
+    /* A client that has disconnected (EHOSTUNREACH) needs no chunk. */
+    if (!zg_send(msg, fio.router, ZMQ_DONTWAIT) && errno == EAGAIN)
+        fprintf(stderr, "W: chunk dropped, the client does not receive\n");
+    return true;
+}
+
+static void *server(void *arg)
+{
+    zg_msg msg = { 0 };
+
+    while (zg_recv(&msg, fio.router, 0) && answer(&msg))
+        ;
+    zg_clear(&msg);
+    return arg;
+}
+
+/* Send [fetch][offset][size]. If that fails, no chunk will come. */
+static void request_chunk(void *sock, int64_t offset)
+{
+    zg_msg msg = { 0 };
+    char text[24];
+
+    zg_insert(&msg, 0, "fetch", 5);
+    zg_insert(&msg, 1, text, (size_t) sprintf(text, "%" PRId64, offset));
+    zg_insert(&msg, 2, text, (size_t) sprintf(text, "%ld", fio.chunk));
+    zg_send(&msg, sock, ZMQ_DONTWAIT);
+    zg_clear(&msg);
+}
+
+/* A client's transfer. */
 struct transfer {
-    void *sock;
-    fio_digest got;
-    int64_t ask_from; /* the first byte not asked for */
-    long credit, chunks, silences;
-    bool ended; /* there was a short chunk */
-    bool lost;  /* and one with something in it came behind that */
+    fio_client c;
+    int64_t next; /* offset of the next request */
+    long credit;  /* requests that it may send now */
+    bool ended;   /* a chunk was short */
+    bool lost;    /* a chunk behind that one was not empty */
 };
 
 static void spend_credit(struct transfer *t)
 {
     for (; t->credit > 0; t->credit--) {
-        fio_fetch(t->sock, t->ask_from);
-        t->ask_from += fio.chunk;
+        request_chunk(t->c.sock, t->next);
+        t->next += fio.chunk;
     }
 }
 
-/* The first chunk that we miss is where all begins again. */
-static void begin_anew(struct transfer *t)
+/* Request from the first missing byte on, with full credit. */
+static void start_over(struct transfer *t)
 {
-    t->sock = fio_connect(t->sock, fio.chunk);
-    t->ask_from = t->got.size;
-    t->credit = pipeline;
+    t->next = t->c.size;
+    t->credit = credit_limit;
     spend_credit(t);
 }
 
-static void take(struct transfer *t, zmq_msg_t *chunk)
+/* Count a chunk of this size. It returns a credit, which is spent at once. */
+static void take_chunk(struct transfer *t, int64_t size)
 {
-    size_t size = zmq_msg_size(chunk);
-
-    t->lost |= t->ended && size > 0;
-    fio_add(&t->got, zmq_msg_data(chunk), size);
-    t->chunks += !t->ended;
-    t->ended |= size < (size_t) fio.chunk;
     t->credit++;
-    t->silences = 0;
+    t->lost |= t->ended && size > 0;
+    t->c.chunks += !t->ended;
+    t->ended |= size < fio.chunk;
+    if (!t->ended)
+        spend_credit(t);
 }
 
-/* All that was asked for is here, behind the end too. */
-static bool complete(const struct transfer *t)
+/* Return whether all requests have been answered, those beyond the end too. */
+static bool is_complete(const struct transfer *t)
 {
-    return t->ended && t->credit == pipeline;
+    return t->ended && t->credit == credit_limit;
 }
 
-static void report(const struct transfer *t)
-{
-    if (t->lost)
-        fprintf(stderr, "E: chunks were lost\n");
-    else if (complete(t))
-        fio_received(&t->got, t->chunks);
-    else if (t->silences == tries)
-        fprintf(stderr, "E: %s: no answer, giving up\n", fio.endpoint);
-    fio.failed |= t->lost || t->silences == tries;
-}
-
+/* Receive chunks and send requests until the transfer is complete. As in
+ * fileio2, requests are repeated on a new connection only. */
 static void *client(void *arg)
 {
     struct transfer t = { 0 };
-    zg_msg msg = { 0 };
 
-    begin_anew(&t);
-    while (!t.lost && !complete(&t) && t.silences < tries) {
-        if (fio_receive(&msg, t.sock, fio.chunk)) {
-            take(&t, &msg.frame[0]);
-            if (!t.ended)
-                spend_credit(&t);
-            if (!fio_pause(t.sock))
-                break;
-        } else if (errno == ETERM) {
-            break;
-        } else {
-            fprintf(stderr, "W: no chunk, asking again from %" PRId64 "\n",
-                    t.got.size);
-            t.silences++;
-            begin_anew(&t);
+    fio_begin(&t.c, NEVER);
+    start_over(&t);
+    while (!is_complete(&t) && !t.c.stopped) {
+        int64_t size = fio_receive(&t.c, fio.chunk);
+        if (size >= 0)
+            take_chunk(&t, size);
+        if (t.lost) {
+            fio_fail(&t.c, fio.endpoint, "chunks were lost");
+        } else if (t.c.silences == tries) {
+            fio_fail(&t.c, fio.endpoint, "no answer, giving up");
+        } else if (size == -1 && !t.c.stopped) {
+            fio_connect(&t.c, NEVER);
+            start_over(&t);
         }
+        fio_pause(&t.c);
     }
-    report(&t);
-    zg_clear(&msg);
-    zmq_close(t.sock);
+    fio_end(&t.c, is_complete(&t));
     return arg;
 }
 
 int main(int argc, char *argv[])
 {
     fio_options(zg_args(argc, argv, usage));
-    pipeline = zg_number('o');
+    credit_limit = zg_number('o');
     tries = zg_number('r');
-    if (tries == 0 || pipeline == 0 || pipeline > FIO_MAX_CREDIT)
+    if (tries == 0 || credit_limit == 0 || credit_limit > MAX_CREDIT)
         zg_usage_error();
-    fio.ctx = zg_start();
-    fio_run(FIO_HWM, fio_server, client);
-    zg_stop(fio.ctx);
+    fio_run(HWM, server, client);
     return fio.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

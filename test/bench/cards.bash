@@ -173,7 +173,7 @@ card6() {
   echo '| Model | Code lines, both sides | Processes beside the client | MB/s | Server holds for a client that takes one chunk a second | Silence: killed, started again at once | Lost |'
   echo '|---|---|---|---|---|---|---|'
   for model in 1 2 3; do
-    silence='for ever: it gives up after 10 s'
+    silence='10 s: then it fails'
     if ((model > 1)); then silence="$(interrupted $model) ms"; fi
     echo "| ${name[model]} | $(code "fileio$model.c" fileio.h) | server | $(row_of fileio$model) |" \
       "$(held $model) MB of 200 | $silence | $( ((model == 1)) && echo the transfer || echo nothing) |"

@@ -71,7 +71,7 @@ case_clone_snapshot() {
   done
 }
 
-# One gigabyte, from a server that has read it to a client, each a process.
+# One gigabyte, from a server to a client, each a process.
 fileio() {
   needs "fileio$1" || return
   local from copied
