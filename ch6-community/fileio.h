@@ -28,8 +28,9 @@ static struct {
     char part[4096];                   /* its name until it is complete */
     char endpoint[256];
     long clients, chunk, rate, timeout; /* chunk: bytes; timeout: ms */
-    _Atomic int64_t received;           /* bytes, by all clients */
-    _Atomic bool failed;
+    _Atomic long received;              /* kB, by all clients */
+    _Atomic bool unreadable;            /* FILE, so the server has ended */
+    _Atomic bool failed;                /* server or client */
 } fio = { .copy = -1 };
 
 /* ---- the server's file ----------------------------------------------- */
@@ -60,9 +61,9 @@ static inline void fio_open(const char *path)
 }
 
 /* Append a frame: the bytes of FILE from offset on, up to size of them, less
- * only where FILE ends. If they cannot be read or FILE has changed, end the run
- * with an error and return false. An empty or short chunk would look like the
- * end of the file, and the next chunk would be taken for the missing one. */
+ * only where FILE ends. Return false, after an error, if they cannot be read or
+ * FILE has changed. Then no other chunk must be sent: an empty one would look
+ * like the end, and the next one would be taken for the missing one. */
 static inline bool fio_read(zg_msg *msg, int64_t offset, int64_t size)
 {
     int64_t left = offset < fio.size ? fio.size - offset : 0, done = 0;
@@ -81,8 +82,8 @@ static inline bool fio_read(zg_msg *msg, int64_t offset, int64_t size)
         return true;
     fprintf(stderr, "E: %s: %s, at byte %" PRId64 "\n", zg_value[0],
             n == -1 ? strerror(error) : "the file has changed", offset);
+    fio.unreadable = true;
     fio.failed = true;
-    zmq_ctx_shutdown(fio.ctx);
     return false;
 }
 
@@ -201,6 +202,7 @@ static inline int64_t fio_receive(fio_client *c, int64_t most)
         if (c->wait < 8 * fio.timeout)
             c->wait *= 2;
         c->silences++;
+        c->stopped = fio.unreadable; /* by a server in the same process */
     } else if (!zg_recv(&msg, c->sock, ZMQ_DONTWAIT)) {
         c->stopped = true;
     } else if (msg.count != 1 || (int64_t) zmq_msg_size(&msg.frame[0]) > most) {
@@ -232,7 +234,7 @@ static inline void fio_end(fio_client *c, bool complete)
     const char *name = zg_value['d'];
 
     zmq_close(c->sock);
-    fio.received += c->size;
+    fio.received += (long) (c->size / 1000);
     if (complete && fio.copy != -1
         && (fsync(fio.copy) == -1 || rename(fio.part, name) == -1))
         fio_fail(c, name, strerror(errno));
@@ -283,8 +285,7 @@ static inline void fio_report(int64_t msecs)
     fputs("I: ", stdout);
     if (fio.clients > 0)
         printf("%" PRId64 ".%03d s, %" PRId64 " MB/s, ", msecs / 1000,
-               (int) (msecs % 1000),
-               fio.received / 1000 / (msecs > 0 ? msecs : 1));
+               (int) (msecs % 1000), fio.received / (msecs > 0 ? msecs : 1));
     printf("peak memory %ld MB\n", usage.ru_maxrss / unit);
 }
 

@@ -70,7 +70,7 @@ static void *server(void *arg)
 {
     zg_msg msg = { 0 };
 
-    while (zg_recv(&msg, fio.router, 0))
+    while (!fio.unreadable && zg_recv(&msg, fio.router, 0))
         if (msg.count == 2 && zg_is(&msg, 1, "fetch"))
             send_file(&msg.frame[0]);
         else

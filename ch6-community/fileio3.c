@@ -55,10 +55,8 @@ enum { MAX_CREDIT = 25, HWM = 8 * MAX_CREDIT, NEVER = -1 };
 
 static long credit_limit, tries;
 
-/* Answer [client][fetch][offset][size] with [client][chunk]. Return false if
- * FILE cannot be read. Then the server must stop at once: the client would take
- * the next chunk for the missing one. */
-static bool answer(zg_msg *msg)
+/* Answer [client][fetch][offset][size] with [client][chunk]. */
+static void answer(zg_msg *msg)
 {
     bool fetch = msg->count == 4 && zg_is(msg, 1, "fetch");
     int64_t offset = fetch ? fio_number(&msg->frame[2]) : -1;
@@ -66,23 +64,21 @@ static bool answer(zg_msg *msg)
 
     if (offset < 0 || size <= 0 || size > FIO_MAX_CHUNK) {
         zg_drop(msg, "a client");
-        return true;
+        return;
     }
     zg_cut(msg, 1);
-    if (!fio_read(msg, offset, size))
-        return false;
     /* A client that has disconnected (EHOSTUNREACH) needs no chunk. */
-    if (!zg_send(msg, fio.router, ZMQ_DONTWAIT) && errno == EAGAIN)
+    if (fio_read(msg, offset, size) && !zg_send(msg, fio.router, ZMQ_DONTWAIT)
+        && errno == EAGAIN)
         fprintf(stderr, "W: chunk dropped, the client does not receive\n");
-    return true;
 }
 
 static void *server(void *arg)
 {
     zg_msg msg = { 0 };
 
-    while (zg_recv(&msg, fio.router, 0) && answer(&msg))
-        ;
+    while (!fio.unreadable && zg_recv(&msg, fio.router, 0))
+        answer(&msg);
     zg_clear(&msg);
     return arg;
 }
@@ -90,12 +86,14 @@ static void *server(void *arg)
 /* Send [fetch][offset][size]. If that fails, no chunk will come. */
 static void request_chunk(void *sock, int64_t offset)
 {
+    char from[24], most[24];
     zg_msg msg = { 0 };
-    char text[24];
 
+    snprintf(from, sizeof from, "%" PRId64, offset);
+    snprintf(most, sizeof most, "%ld", fio.chunk);
     zg_insert(&msg, 0, "fetch", 5);
-    zg_insert(&msg, 1, text, (size_t) sprintf(text, "%" PRId64, offset));
-    zg_insert(&msg, 2, text, (size_t) sprintf(text, "%ld", fio.chunk));
+    zg_insert(&msg, 1, from, strlen(from));
+    zg_insert(&msg, 2, most, strlen(most));
     zg_send(&msg, sock, ZMQ_DONTWAIT);
     zg_clear(&msg);
 }
