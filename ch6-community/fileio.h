@@ -52,10 +52,16 @@ static inline int64_t fio_describe(char text[FIO_DESCRIPTION])
 /* Open FILE, which must be a regular file: chunks are read from any offset. */
 static inline void fio_open(const char *path)
 {
+    struct stat now;
+
     /* Without O_NONBLOCK, open() waits for the writer of a FIFO. */
     fio.file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fio.file == -1 || pread(fio.file, &(char){ 0 }, 1, 0) == -1)
+    if (fio.file == -1 || fstat(fio.file, &now) == -1)
         zg_die(path);
+    if (!S_ISREG(now.st_mode)) {
+        fprintf(stderr, "E: %s: not a regular file\n", path);
+        _exit(EXIT_FAILURE);
+    }
     fio.size = fio_describe(fio.description);
     printf("I: %s: %s\n", path, fio.description);
 }

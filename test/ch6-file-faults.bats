@@ -99,7 +99,7 @@ load files
     rm -f server.log
     # The address sanitizer wants to be the first library, and works as second too.
     start server env "ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0" \
-      "LD_PRELOAD=$PWD/faults.so" FAULT_CALLS=pread FAULT=7 FAULT_ERRNO=5 \
+      "LD_PRELOAD=$PWD/faults.so" FAULT_CALLS=pread FAULT=6 FAULT_ERRNO=5 \
       fileio$model -S -z 1000 data ipc://server
     wait_for server bound
     # Small chunks: the next request is there before the server ends.
