@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
-/* bstar.c - the Binary Star reactor: zmq_poll, zmq_timers, and bstarfsm.h.
+/* bstar.c - the Binary Star reactor: zmq_poll, zmq_timers and bstarfsm.h.
  *
- * The pair's own work is done by a handler like those of the application, that
- * reads what the peer is and publishes, by a timer, what we are.
+ * The reactor itself uses one reader, for the states of the peer, and one
+ * timer, for heartbeats. The link to the peer is the same as in bstarsrv.c.
  *
  * Guide: chapter 4, "Binary Star Reactor".
  */
@@ -10,162 +10,282 @@
 #include "bstarfsm.h"
 
 enum {
-    MAX_CALLEES = 16, /* readers, and as many timers */
-    BATCH = 100,      /* messages of one reader, then it is another's turn */
+    MAX_CALLBACKS = 16, /* readers, and the same number of timers */
+    BATCH = 100,        /* messages of one reader, then it is another's turn */
+    LATE = 3,           /* added to the lateness; a timely state subtracts 1 */
+    TOO_LATE = 10,      /* lateness that is worth a warning */
 };
 
-/* Somebody to call. In the tables one without handler is a free place. */
-struct callee {
+/* A place in a table is free while its handler is NULL. */
+struct callback {
     bstar *star;
     bstar_handler *handler;
     void *arg, *sock;
-    bool votes; /* its messages are clients' requests */
+    bool votes; /* its messages are requests of clients */
     int timer;
 };
 
 struct bstar {
-    struct bstarfsm fsm;
+    struct bstarfsm half;
     void *ctx, *timers;
-    struct callee active, passive, reader[MAX_CALLEES], timer[MAX_CALLEES];
-    int told; /* the state that the application knows */
-    bool ended;
+    void *stop; /* a socket of ctx, to notice its shutdown */
+    struct callback active, passive;
+    struct callback reader[MAX_CALLBACKS], timer[MAX_CALLBACKS];
+    int reported; /* the state that the application knows */
+    bool has_ended;
+
+    /* The link to the peer. Looking up the name of a host may take 30 s and
+     * delays all sockets of a context, so the link has a context of its own. */
+    void *link_ctx, *statepub;
+    const char *remote;
+    bool received; /* from the peer, since the SUB was opened */
+    int64_t received_at;
+    int lateness; /* of the states of the peer: see check_interval() */
 };
 
-static void call(struct callee *callee, zg_msg *msg)
+/* ---- The half ------------------------------------------------------------ */
+
+static void call(struct callback *callback, zg_msg *msg)
 {
-    if (callee->handler != NULL && !callee->star->ended
-        && callee->handler(msg, callee->sock, callee->arg) == -1)
-        callee->star->ended = true;
+    if (callback->handler != NULL && !callback->star->has_ended
+        && callback->handler(msg, callback->sock, callback->arg) == -1)
+        callback->star->has_ended = true;
 }
 
-/* After each step of the state machine: tell the application what it became. */
-static void follow(bstar *self)
+/* Let the machine take a step. Log a change of state, and publish. */
+static void step(bstar *self, int event, int64_t now)
 {
-    int before = self->told;
+    struct bstarfsm before = self->half;
+    char digit;
 
-    self->told = self->fsm.state;
-    if (self->told != before && self->told == ACTIVE)
+    self->half = bstarfsm_step(before, event, now);
+    if (self->half.state != before.state)
+        printf("I: %s -> %s: %s\n", bstarfsm_state_name[before.state],
+               bstarfsm_state_name[self->half.state],
+               bstarfsm_event_name[event]);
+    digit = (char) ('0' + self->half.state);
+    if (bstarfsm_must_publish(&before, &self->half))
+        zmq_send(self->statepub, &digit, 1, 0); /* a PUB socket never blocks */
+}
+
+/* Take an event, and call the application if that changed the state. */
+static void handle(bstar *self, int event)
+{
+    int64_t now = zg_now();
+    int before = self->reported;
+
+    if (bstarfsm_lease_expired(&self->half, now))
+        step(self, LEASE_EXPIRED, now);
+    step(self, event, now);
+    self->reported = self->half.state;
+    if (self->reported != before && self->reported == ACTIVE)
         call(&self->active, NULL);
-    if (self->told != before && self->told == PASSIVE)
+    if (self->reported != before && self->reported == PASSIVE)
         call(&self->passive, NULL);
 }
 
-/* The peer says what it is, or it is time to say what we are. */
-static int pair(zg_msg *msg, void *sock, void *arg)
+/* ---- The link to the peer ------------------------------------------------ */
+
+/* Warn if the states of the peer arrive too far apart, again and again. */
+static void check_interval(bstar *self)
+{
+    int64_t now = zg_now();
+    bool is_late = now - self->received_at > self->half.interval * 3 / 2;
+
+    if (self->received_at != 0)
+        self->lateness += is_late ? LATE : self->lateness > 0 ? -1 : 0;
+    if (self->lateness >= TOO_LATE) {
+        fprintf(stderr, "W: the states of the peer arrive too far apart, do "
+                        "both halves have the same -i?\n");
+        self->lateness = 0;
+    }
+    self->received_at = now;
+    self->received = true;
+}
+
+/* [state], a digit from 1 to 4. A blank and more may follow it. */
+static int from_peer(zg_msg *msg, void *sock, void *arg)
 {
     bstar *self = arg;
+    const char *text = msg->count == 1 ? zmq_msg_data(&msg->frame[0]) : "";
+    size_t size = msg->count == 1 ? zmq_msg_size(&msg->frame[0]) : 0;
 
-    sock != NULL ? bstarfsm_heard(&self->fsm, msg) : bstarfsm_beat(&self->fsm);
-    follow(self);
+    (void) sock;
+    if (size == 0 || text[0] < '1' || text[0] > '4'
+        || (size > 1 && text[1] != ' ')) {
+        zg_drop(msg, "the peer");
+        return 0;
+    }
+    if (text[0] - '0' == self->half.role)
+        fprintf(stderr, "W: the peer has our own role, start one half with -p "
+                        "and the other with -b\n");
+    check_interval(self);
+    handle(self, text[0] - '0'); /* its state is an event for this half */
     return 0;
 }
 
-static struct callee *add(struct callee table[], struct callee callee)
+/* Connect to the states of the peer. */
+static void open_statesub(bstar *self)
 {
-    for (int i = 0; i < MAX_CALLEES; i++)
+    int interval = (int) self->half.interval, tenth = (interval + 9) / 10;
+    void *sock = zg_socket(self->link_ctx, ZMQ_SUB);
+
+    zg_set(sock, ZMQ_CONNECT_TIMEOUT, interval);
+    zg_set(sock, ZMQ_RECONNECT_IVL, tenth);
+    zg_must(zmq_setsockopt(sock, ZMQ_SUBSCRIBE, "", 0));
+    zg_connect(sock, self->remote);
+    self->reader[0].sock = sock;
+    self->received = false;
+}
+
+/* Publish, once per interval. If the peer has fallen silent, its connection may
+ * be half open: connect again. */
+static int heartbeat(zg_msg *msg, void *sock, void *arg)
+{
+    bstar *self = arg;
+
+    (void) msg, (void) sock;
+    handle(self, HEARTBEAT);
+    if (self->received && zg_now() >= self->half.peer_expiry) {
+        zmq_close(self->reader[0].sock);
+        open_statesub(self);
+    }
+    return 0;
+}
+
+static void *end_context(void *ctx)
+{
+    zmq_ctx_term(ctx);
+    return NULL;
+}
+
+/* ---- Readers and timers -------------------------------------------------- */
+
+/* Return a copy of the callback in a table. */
+static struct callback *add(struct callback table[], struct callback callback)
+{
+    for (int i = 0; i < MAX_CALLBACKS; i++)
         if (table[i].handler == NULL) {
-            table[i] = callee;
+            table[i] = callback;
             return &table[i];
         }
     errno = EMFILE;
     zg_die("too many readers or timers");
 }
 
-bstar *bstar_new(void *ctx, bool primary, const char *local, const char *remote,
-                 long interval)
+bstar *bstar_new(void *ctx, bool is_primary, const char *local,
+                 const char *remote, long interval)
 {
     bstar *self = calloc(1, sizeof *self);
 
     if (self == NULL)
         zg_die("calloc");
+    self->half = bstarfsm_start(is_primary ? PRIMARY : BACKUP, interval);
     self->ctx = ctx;
+    self->stop = zg_socket(ctx, ZMQ_PAIR);
     self->timers = zmq_timers_new();
-    bstarfsm_open(&self->fsm, ctx, primary, local, remote, interval);
-    bstar_reader(self, self->fsm.statesub, pair, self); /* the first of all */
-    bstar_timer(self, interval, pair, self);
+    self->remote = remote;
+    self->link_ctx = zmq_ctx_new();
+    self->statepub = zg_socket(self->link_ctx, ZMQ_PUB);
+    zg_set(self->statepub, ZMQ_LINGER, 0);
+    zg_bind(self->statepub, "state", local);
+    bstar_reader(self, NULL, from_peer, self); /* the first of all readers */
+    open_statesub(self);
+    bstar_timer(self, interval, heartbeat, self);
+    printf("I: %s, waiting for the peer\n",
+           bstarfsm_state_name[self->half.role]);
     return self;
 }
 
+/* Do not wait for the context of the link: it ends after a lookup that may be
+ * pending. */
 void bstar_destroy(bstar **self)
 {
-    for (int i = 0; i < MAX_CALLEES; i++)
+    for (int i = 0; i < MAX_CALLBACKS; i++)
         if ((*self)->reader[i].votes)
             zmq_close((*self)->reader[i].sock);
-    bstarfsm_close(&(*self)->fsm);
+    zmq_close((*self)->reader[0].sock);
+    zmq_close((*self)->statepub);
+    zmq_close((*self)->stop);
+    pthread_detach(zg_thread(end_context, (*self)->link_ctx));
     zmq_timers_destroy(&(*self)->timers);
     free(*self);
     *self = NULL;
 }
 
-void *bstar_voter(bstar *self, const char *endpoint, int type,
-                  bstar_handler *handler, void *arg)
+void *bstar_voter(bstar *self, const char *endpoint, bstar_handler *handler,
+                  void *arg)
 {
-    void *sock = zg_socket(self->ctx, type);
+    void *sock = zg_socket(self->ctx, ZMQ_ROUTER);
 
-    if (type == ZMQ_ROUTER)
-        zg_set(sock, ZMQ_ROUTER_MANDATORY, 1);
+    zg_set(sock, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable clients */
+    zg_set(sock, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted clients */
     zg_bind(sock, "clients", endpoint);
-    add(self->reader, (struct callee){ self, handler, arg, sock, true, 0 });
+    add(self->reader, (struct callback){ self, handler, arg, sock, true, 0 });
     return sock;
 }
 
 void bstar_new_active(bstar *self, bstar_handler *handler, void *arg)
 {
-    self->active = (struct callee){ self, handler, arg, NULL, false, 0 };
+    self->active = (struct callback){ self, handler, arg, NULL, false, 0 };
 }
 
 void bstar_new_passive(bstar *self, bstar_handler *handler, void *arg)
 {
-    self->passive = (struct callee){ self, handler, arg, NULL, false, 0 };
+    self->passive = (struct callback){ self, handler, arg, NULL, false, 0 };
 }
 
 bool bstar_is_active(const bstar *self)
 {
-    return self->fsm.state == ACTIVE;
+    return self->half.state == ACTIVE;
 }
 
 bool bstar_hears_peer(const bstar *self)
 {
-    return zg_now() < self->fsm.vote_at && self->fsm.vote_at != ZG_FOREVER;
+    return self->half.knows_peer && zg_now() < self->half.peer_expiry;
 }
 
 void bstar_reader(bstar *self, void *sock, bstar_handler *handler, void *arg)
 {
-    add(self->reader, (struct callee){ self, handler, arg, sock, false, 0 });
+    add(self->reader, (struct callback){ self, handler, arg, sock, false, 0 });
 }
 
 void bstar_reader_end(bstar *self, void *sock)
 {
-    for (int i = 0; i < MAX_CALLEES; i++)
+    for (int i = 0; i < MAX_CALLBACKS; i++)
         if (self->reader[i].sock == sock)
-            self->reader[i] = (struct callee){ 0 };
+            self->reader[i] = (struct callback){ 0 };
 }
 
-static void on_timer(int id, void *callee)
+static void on_timer(int id, void *callback)
 {
     (void) id;
-    call(callee, NULL);
+    call(callback, NULL);
 }
 
 int bstar_timer(bstar *self, long msecs, bstar_handler *handler, void *arg)
 {
-    struct callee *timer =
-        add(self->timer, (struct callee){ self, handler, arg, NULL, false, 0 });
-    return timer->timer =
-               zmq_timers_add(self->timers, (size_t) msecs, on_timer, timer);
+    struct callback *timer = add(
+        self->timer, (struct callback){ self, handler, arg, NULL, false, 0 });
+
+    timer->timer =
+        zmq_timers_add(self->timers, (size_t) msecs, on_timer, timer);
+    return timer->timer;
 }
 
 void bstar_timer_end(bstar *self, int id)
 {
-    for (int i = 0; i < MAX_CALLEES; i++)
+    for (int i = 0; i < MAX_CALLBACKS; i++)
         if (self->timer[i].handler != NULL && self->timer[i].timer == id) {
             zmq_timers_cancel(self->timers, id);
             self->timer[i].handler = NULL;
         }
 }
 
-/* A handler may end its own reader, or put another in its place. */
-static void drain(bstar *self, struct callee *reader)
+/* ---- The reactor --------------------------------------------------------- */
+
+/* Read a batch. A handler may end its own reader, or replace it. */
+static void drain(bstar *self, struct callback *reader)
 {
     void *sock = reader->sock;
     zg_msg msg = { 0 };
@@ -173,9 +293,9 @@ static void drain(bstar *self, struct callee *reader)
     for (int n = 0; n < BATCH && sock != NULL && reader->sock == sock; n++) {
         if (!zg_recv(&msg, sock, ZMQ_DONTWAIT))
             break;
-        bool ours = !reader->votes || bstarfsm_serves(&self->fsm);
-        follow(self);
-        if (ours)
+        if (reader->votes)
+            handle(self, CLIENT_REQUEST);
+        if (!reader->votes || bstarfsm_serves(&self->half, zg_now()))
             call(reader, &msg);
     }
     zg_clear(&msg);
@@ -183,17 +303,20 @@ static void drain(bstar *self, struct callee *reader)
 
 int bstar_start(bstar *self)
 {
-    zmq_pollitem_t items[MAX_CALLEES] = { 0 };
-
-    for (pair(NULL, NULL, self); !self->ended;) {
-        int n = 0;
-        for (int i = 0; i < MAX_CALLEES; i++)
-            if ((items[n].socket = self->reader[i].sock) != NULL)
+    heartbeat(NULL, NULL, self);
+    while (!self->has_ended) {
+        zmq_pollitem_t items[MAX_CALLBACKS + 1] = { { self->stop, 0,
+                                                      ZMQ_POLLERR, 0 } };
+        int n = 1;
+        for (int i = 0; i < MAX_CALLBACKS; i++)
+            if (self->reader[i].sock != NULL) {
+                items[n].socket = self->reader[i].sock;
                 items[n++].events = ZMQ_POLLIN;
+            }
         if (zg_poll(items, n, zg_now() + zmq_timers_timeout(self->timers)) < 0)
             return 0;
         zmq_timers_execute(self->timers);
-        for (int i = 0; i < MAX_CALLEES && !self->ended; i++)
+        for (int i = 0; i < MAX_CALLBACKS && !self->has_ended; i++)
             drain(self, &self->reader[i]);
     }
     return -1;

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: 0BSD */
 /* bstar.h - makes any server one half of a Binary Star pair: a reactor.
  *
- * The application says what is to be done and bstar_start() does it, all in
- * one thread: its state messages, votes and failovers go on beside it as long
- * as no handler keeps it for more than an interval.
+ * The application registers handlers for its sockets and timers, and
+ * bstar_start() calls them, all in one thread. Beside them the reactor
+ * publishes states, takes votes and changes between active and passive. A
+ * handler that blocks for two intervals costs this half its lease: it becomes
+ * passive, or active again after a vote.
  *
  *     bstar *star = bstar_new(ctx, true, "tcp://127.0.0.1:5003",
  *                             "tcp://localhost:5004", 1000);
- *     bstar_voter(star, "tcp://127.0.0.1:5001", ZMQ_ROUTER, serve, self);
+ *     bstar_voter(star, "tcp://127.0.0.1:5001", serve, self);
  *     bstar_start(star);
  *     bstar_destroy(&star);
  *
- * What cannot be done when it is set up, such as to bind or a 16th timer, ends
- * the program. All functions are for the thread that runs the reactor.
+ * An endpoint that libzmq refuses, a 16th reader or a 16th timer ends the
+ * program with a message. Call all functions from the thread that runs the
+ * reactor.
  *
  * Guide: chapter 4, "Binary Star Reactor".
  */
@@ -21,43 +24,43 @@
 
 typedef struct bstar bstar;
 
-/* What the application is called with: a message, all its frames as they came,
- * and its socket, or NULL for both when it is about time or a change of state.
- * The message may be sent, changed, or left: it is cleared after the call. A
- * handler that returns -1 ends the reactor. */
+/* Handle a message from a socket: all its frames. For a timer or a change of
+ * state both are NULL. The handler may send, change or leave the message; the
+ * reactor clears it. Return -1 to end the reactor. */
 typedef int bstar_handler(zg_msg *msg, void *sock, void *arg);
 
-/* Local is where to publish our state (bound), remote where the peer publishes
- * its. Each does so once per interval, in ms: two of them without a word mean
- * that the other is gone. */
-bstar *bstar_new(void *ctx, bool primary, const char *local, const char *remote,
-                 long interval);
+/* Bind `local` to publish our state every `interval` ms, and connect to the
+ * peer's at `remote`. The interval must be the same in both halves. */
+bstar *bstar_new(void *ctx, bool is_primary, const char *local,
+                 const char *remote, long interval);
 void bstar_destroy(bstar **self);
 
-/* Bind a socket of that type for clients; bstar_destroy() closes it. What comes
- * is a vote, goes to the handler while we are active, and is dropped if not. */
-void *bstar_voter(bstar *self, const char *endpoint, int type,
-                  bstar_handler *handler, void *arg);
+/* Bind a ROUTER for clients. A request is a vote. The handler is called only
+ * while this half is active; otherwise the request is dropped.
+ * bstar_destroy() closes the socket. */
+void *bstar_voter(bstar *self, const char *endpoint, bstar_handler *handler,
+                  void *arg);
 
-/* To be called when we become active, or passive, and before anything else
- * happens. One that is stopped for long becomes active again, or passive, from
- * its starting state. */
+/* Set the handler to call when this half has become active, or passive, before
+ * any other handler. After an expired lease it may be called again, without the
+ * other one in between. */
 void bstar_new_active(bstar *self, bstar_handler *handler, void *arg);
 void bstar_new_passive(bstar *self, bstar_handler *handler, void *arg);
+
 bool bstar_is_active(const bstar *self);
 
-/* Has the peer been heard within the last two intervals? */
+/* Return true if the peer has published within the last two intervals. */
 bool bstar_hears_peer(const bstar *self);
 
-/* Messages from a socket of the application, active or not. To be ended before
- * the socket is closed; a handler may do both. */
+/* Call the handler for each message from a socket of the application, in any
+ * state. End the reader before you close the socket; a handler may do both. */
 void bstar_reader(bstar *self, void *sock, bstar_handler *handler, void *arg);
 void bstar_reader_end(bstar *self, void *sock);
 
-/* Every so many milliseconds, until ended; returns the id of the timer. */
+/* Call the handler every `msecs` ms. Return the id of the timer. */
 int bstar_timer(bstar *self, long msecs, bstar_handler *handler, void *arg);
 void bstar_timer_end(bstar *self, int id);
 
-/* Runs until the context is shut down (returns 0) or a handler ended it (-1).
- * Our part in the pair begins here. */
+/* Run until the context is shut down (0) or a handler has returned -1 (-1). The
+ * half takes part in the pair from here on. */
 int bstar_start(bstar *self);

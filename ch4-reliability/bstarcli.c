@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: 0BSD */
-/* bstarcli.c - a client of a pair: asks one server, then the other.
+/* bstarcli.c - client of a pair: sends a request to one half, then the other.
  *
  *     REQ bstarcli (this) ----> ROUTER bstarsrv -p  5001
  *                         ....> ROUTER bstarsrv -b  5002
  *
- * The client is half of the failover. A server that does not answer is left,
- * but the other may not have noticed the silence yet: so the client waits for
- * as long as that takes before it asks there, with the same number again. A
- * request may then have been carried out twice, but never be left out.
+ * If no reply arrives in time, the client waits for two more timeouts, so that
+ * the passive half can notice its silent peer. Then it sends the same number to
+ * the other half, on a new socket. It never gives up.
+ *
+ * A request may be executed twice: by the half that failed before it replied,
+ * and by the other one. A service that must not do that remembers the numbers.
  *
  * Build: cc -Icommon ch4-reliability/bstarcli.c -o bstarcli -lzmq -lpthread
  *
@@ -19,24 +21,25 @@
 
 static const char usage[] =
     "bstarcli [-n COUNT] [-t MS] [PRIMARY [BACKUP]]\n"
-    "Sends numbered requests to whichever of two servers answers.\n"
+    "Sends numbered requests to the half of a pair that replies.\n"
     "  -n COUNT  requests, 0: until stopped (0)\n"
-    "  -t MS     for a reply (1000), and between requests; twice for failover\n"
+    "  -t MS     timeout, and pause between requests, at least 1 (1000)\n"
     "  PRIMARY   connect (tcp://localhost:5001)\n"
     "  BACKUP    connect (tcp://localhost:5002)\n"
     "Peers: bstarsrv -p PRIMARY, bstarsrv -b BACKUP\n";
 
-static void *ask(void *ctx, const char *server)
+/* Return a new socket that is connected to a half. */
+static void *connect_to(void *ctx, const char *server)
 {
     void *sock = zg_socket(ctx, ZMQ_REQ);
 
     printf("I: asking %s\n", server);
-    zg_set(sock, ZMQ_LINGER, 0); /* what is given up must not arrive later */
+    zg_set(sock, ZMQ_LINGER, 0); /* a request must not arrive late */
     zg_connect(sock, server);
     return sock;
 }
 
-/* 1: the reply came, 0: it did not, -1: the program is to stop. */
+/* Return 1 if the reply arrived, 0 on timeout, -1 on shutdown. */
 static int request(void *sock, const char *number, long timeout)
 {
     zmq_pollitem_t item = { sock, 0, ZMQ_POLLIN, 0 };
@@ -60,7 +63,10 @@ int main(int argc, char *argv[])
     zg_args(argc, argv, usage);
     long count = zg_number('n'), timeout = zg_number('t'), sequence = 1;
     int answered, server = 0;
-    void *ctx = zg_start(), *sock = ask(ctx, zg_value[server]);
+
+    if (timeout == 0)
+        zg_usage_error();
+    void *ctx = zg_start(), *sock = connect_to(ctx, zg_value[server]);
     char number[24];
 
     do {
@@ -74,7 +80,7 @@ int main(int argc, char *argv[])
             fprintf(stderr, "W: no reply from %s\n", zg_value[server]);
             zmq_close(sock);
             server = !server;
-            sock = ask(ctx, zg_value[server]);
+            sock = connect_to(ctx, zg_value[server]);
         }
     } while (answered != -1
              && zg_sleep(sock, answered ? timeout : 2 * timeout));

@@ -1,149 +1,143 @@
 /* SPDX-License-Identifier: 0BSD */
-/* bstarfsm.h - one half of a Binary Star pair: its states, as a table.
+/* bstarfsm.h - one half of a Binary Star pair, as a pure state machine.
  *
- *     PUB this half ---> SUB other half     each publishes its state once
- *     SUB           <--- PUB                per interval, and on change
+ *     (half, event, now) -> half      no sockets, no clock, no output
  *
- * A client that asks while the peer has been silent for two intervals gives
- * its vote: a failover takes a dead peer and somebody who misses it. For the
- * same reason we serve only within two intervals of our last publication. If
- * we overslept that, the peer may have replaced us, and we had better listen.
+ * The program that uses the machine reads the clock, turns what its sockets
+ * receive into events, and publishes the state of the half whenever
+ * bstarfsm_must_publish() says so. Before each event the program checks
+ * bstarfsm_lease_expired(), and if that is true, LEASE_EXPIRED comes first.
+ *
+ * Three deadlines make the pair safe:
+ *
+ *     peer expiry    two intervals after the last state of the peer. From then
+ *                    on a request of a client is a vote: the half takes over.
+ *     lease          two intervals minus a tenth after the own last state. An
+ *                    active half serves only until then, because the peer may
+ *                    take over later.
+ *     settling time  one interval after the start or an expired lease. Until
+ *                    then the half accepts only "active": any other state
+ *                    may be old, because it waited in the socket.
+ *
+ * test/bstarcheck.c explores all states that two such machines can reach.
  *
  * Guide: chapter 4, "High-Availability Pair (Binary Star Pattern)".
  */
 #pragma once
-#include "zg.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-/* A state is an event for the peer. On the wire it is a digit, '1' to '4'. */
-enum { PRIMARY = 1, BACKUP, ACTIVE, PASSIVE, VOTE, OVERSLEPT, EVENTS };
+/* On the wire a state is one digit, '1' to '4'. */
+enum bstar_state { PRIMARY = 1, BACKUP, ACTIVE, PASSIVE };
 
-/* Not states: our own first one; ACTIVE in the primary, else PASSIVE. */
-enum { START = EVENTS, YIELD };
+enum bstar_event {
+    PEER_PRIMARY = 1, /* the peer is in that state: the same numbers */
+    PEER_BACKUP,
+    PEER_ACTIVE,
+    PEER_PASSIVE,
+    CLIENT_REQUEST, /* changes the state only if it is a vote */
+    HEARTBEAT,      /* an interval has passed since the last one */
+    LEASE_EXPIRED,
+    BSTAR_EVENTS
+};
 
-/* The next state. Where there is none we stay as we are. */
-static const char bstar_next[][EVENTS] = {
-    [PRIMARY] = { [BACKUP] = ACTIVE, [ACTIVE] = PASSIVE, [VOTE] = ACTIVE },
-    [BACKUP] = { [ACTIVE] = PASSIVE, [VOTE] = ACTIVE },
-    [ACTIVE] = { [ACTIVE] = YIELD, [OVERSLEPT] = START },
-    [PASSIVE] = { [PRIMARY] = ACTIVE,
-                  [BACKUP] = ACTIVE,
-                  [PASSIVE] = START,
-                  [VOTE] = ACTIVE },
+/* Entries of the table that depend on the role: RESTART is the state in which
+ * it started; YIELD is ACTIVE in the primary and PASSIVE in the backup. */
+enum { RESTART = PASSIVE + 1, YIELD };
+
+/* The next state. Where the table has no entry, the state remains. */
+static const char bstarfsm_next[][BSTAR_EVENTS] = {
+    [PRIMARY] = { [PEER_BACKUP] = ACTIVE,
+                  [PEER_ACTIVE] = PASSIVE,
+                  [CLIENT_REQUEST] = ACTIVE },
+    [BACKUP] = { [PEER_ACTIVE] = PASSIVE, [CLIENT_REQUEST] = ACTIVE },
+    [ACTIVE] = { [PEER_ACTIVE] = YIELD, [LEASE_EXPIRED] = RESTART },
+    [PASSIVE] = { [PEER_PRIMARY] = ACTIVE,
+                  [PEER_BACKUP] = ACTIVE,
+                  [PEER_PASSIVE] = RESTART,
+                  [CLIENT_REQUEST] = ACTIVE },
+};
+
+/* For log lines. */
+static const char *const bstarfsm_state_name[] = { "", "primary", "backup",
+                                                   "active", "passive" };
+static const char *const bstarfsm_event_name[BSTAR_EVENTS] = {
+    [PEER_PRIMARY] = "the peer is primary",
+    [PEER_BACKUP] = "the peer is backup",
+    [PEER_ACTIVE] = "the peer is active",
+    [PEER_PASSIVE] = "the peer is passive",
+    [CLIENT_REQUEST] = "a vote",
+    [HEARTBEAT] = "heartbeat",
+    [LEASE_EXPIRED] = "its lease has expired",
 };
 
 struct bstarfsm {
-    void *statepub, *statesub;
-    int start, state;
-    long interval;
-    int64_t vote_at; /* from then on a client's request is a vote */
-    int64_t lease;   /* until then the peer cannot have taken over */
-    int64_t news_at; /* what was heard before may be old */
+    int64_t interval; /* ms */
+    int role;         /* PRIMARY or BACKUP, the state in which it starts */
+    int state;
+    bool knows_peer; /* a backup that never saw its primary takes no votes */
+    int64_t peer_expiry, lease, settled_at;
 };
 
-/* A backup that has never seen its primary takes no votes. */
-static inline void bstarfsm_open(struct bstarfsm *fsm, void *ctx, bool primary,
-                                 const char *local, const char *remote,
-                                 long interval)
+/* Return a half that has just started: its lease has expired. */
+static inline struct bstarfsm bstarfsm_start(int role, int64_t interval)
 {
-    *fsm = (struct bstarfsm){ zg_socket(ctx, ZMQ_PUB), zg_socket(ctx, ZMQ_SUB),
-                              .interval = interval };
-    fsm->state = fsm->start = primary ? PRIMARY : BACKUP;
-    fsm->vote_at = primary ? 0 : ZG_FOREVER;
-    for (int i = 0; i < 2; i++) {
-        /* A peer that is back is heard well before we take votes again. */
-        void *sock = i == 0 ? fsm->statepub : fsm->statesub;
-        zg_set(sock, ZMQ_HEARTBEAT_IVL, (int) interval);
-        zg_set(sock, ZMQ_HEARTBEAT_TIMEOUT, (int) interval * 2);
-        zg_set(sock, ZMQ_CONNECT_TIMEOUT, (int) interval);
-        zg_set(sock, ZMQ_RECONNECT_IVL, (int) (interval + 9) / 10);
-        zg_set(sock, ZMQ_LINGER, 0);
-    }
-    zg_must(zmq_setsockopt(fsm->statesub, ZMQ_SUBSCRIBE, "", 0));
-    zg_bind(fsm->statepub, "state", local);
-    zg_connect(fsm->statesub, remote);
-    printf("I: %s, waiting for the peer\n", primary ? "primary" : "backup");
+    return (struct bstarfsm){ .interval = interval,
+                              .role = role,
+                              .state = role,
+                              .knows_peer = role == PRIMARY };
 }
 
-static inline void bstarfsm_close(struct bstarfsm *fsm)
+static inline bool bstarfsm_lease_expired(const struct bstarfsm *half,
+                                          int64_t now)
 {
-    zmq_close(fsm->statepub);
-    zmq_close(fsm->statesub);
+    return now >= half->lease;
 }
 
-static inline void bstarfsm_publish(struct bstarfsm *fsm)
+/* Return true if a request that arrives now may be answered. */
+static inline bool bstarfsm_serves(const struct bstarfsm *half, int64_t now)
 {
-    /* It ends with us first, by the time that our next word may need. */
-    fsm->lease = zg_now() + 2 * fsm->interval - fsm->interval / 10;
-    zmq_send(fsm->statepub, &(char){ (char) ('0' + fsm->state) }, 1, 0);
+    return half->state == ACTIVE && !bstarfsm_lease_expired(half, now);
 }
 
-static inline void bstarfsm_step(struct bstarfsm *fsm, int event)
+/* Return false if the event must not change the state now. */
+static inline bool bstarfsm_accepts(const struct bstarfsm *half, int event,
+                                    int64_t now)
 {
-    static const char *const name[] = {
-        "",        "primary", "backup",           "active",
-        "passive", "a vote",  "it has overslept",
-    };
-    int next = bstar_next[fsm->state][event];
-
-    if (next == START)
-        next = fsm->start;
-    else if (next == YIELD)
-        next = fsm->start == PRIMARY ? ACTIVE : PASSIVE;
-    if (next == 0 || next == fsm->state)
-        return;
-    printf("I: %s -> %s: %s%s\n", name[fsm->state], name[next],
-           event < VOTE ? "the peer is " : "", name[event]);
-    fsm->state = next;
-    bstarfsm_publish(fsm);
+    if (event == CLIENT_REQUEST)
+        return half->knows_peer && now >= half->peer_expiry;
+    if (event == PEER_PRIMARY || event == PEER_BACKUP || event == PEER_PASSIVE)
+        return now >= half->settled_at;
+    return true; /* to become passive is always safe */
 }
 
-/* One that overslept, or begins, hears out the peer before it takes votes. What
- * the peer said meanwhile comes now, and may not be true any more. */
-static inline void bstarfsm_wake(struct bstarfsm *fsm)
+/* Return the half after an event at `now`, in ms. */
+static inline struct bstarfsm bstarfsm_step(struct bstarfsm half, int event,
+                                            int64_t now)
 {
-    if (zg_now() < fsm->lease)
-        return;
-    if (fsm->vote_at != ZG_FOREVER)
-        fsm->vote_at = zg_now() + 2 * fsm->interval;
-    fsm->news_at = zg_now() + fsm->interval;
-    bstarfsm_step(fsm, OVERSLEPT);
-    bstarfsm_publish(fsm);
+    int before = half.state, next = bstarfsm_next[before][event];
+
+    if (next != 0 && bstarfsm_accepts(&half, event, now))
+        half.state = next;
+    if (half.state == RESTART)
+        half.state = half.role;
+    else if (half.state == YIELD)
+        half.state = half.role == PRIMARY ? ACTIVE : PASSIVE;
+    if (event <= PEER_PASSIVE || event == LEASE_EXPIRED)
+        half.peer_expiry = now + 2 * half.interval;
+    if (event <= PEER_PASSIVE && event != PEER_BACKUP)
+        half.knows_peer = true;
+    if (event == LEASE_EXPIRED)
+        half.settled_at = now + half.interval;
+    if (half.state != before || event == HEARTBEAT || event == LEASE_EXPIRED)
+        half.lease = now + 2 * half.interval - half.interval / 10;
+    return half;
 }
 
-/* To be called once per interval. */
-static inline void bstarfsm_beat(struct bstarfsm *fsm)
+/* Return true if the half must publish its state: the step from `before` has
+ * changed the state or renewed the lease. */
+static inline bool bstarfsm_must_publish(const struct bstarfsm *before,
+                                         const struct bstarfsm *half)
 {
-    bstarfsm_wake(fsm);
-    bstarfsm_publish(fsm);
-}
-
-/* From the peer: [digit], maybe with a blank and something after it. */
-static inline void bstarfsm_heard(struct bstarfsm *fsm, zg_msg *msg)
-{
-    const char *text = msg->count == 1 ? zmq_msg_data(&msg->frame[0]) : "";
-    size_t size = msg->count == 1 ? zmq_msg_size(&msg->frame[0]) : 0;
-
-    if (size == 0 || text[0] < '1' || text[0] > '4'
-        || (size > 1 && text[1] != ' ')) {
-        zg_drop(msg, "the peer");
-        return;
-    }
-    int event = text[0] - '0';
-    if (event == fsm->start)
-        fprintf(stderr,
-                "W: the peer has our own role, one should be changed\n");
-    bstarfsm_wake(fsm);
-    if (fsm->vote_at != ZG_FOREVER || event != BACKUP)
-        fsm->vote_at = zg_now() + 2 * fsm->interval;
-    if (event == ACTIVE || zg_now() >= fsm->news_at)
-        bstarfsm_step(fsm, event); /* to stand back can never be wrong */
-}
-
-/* A client asks: are we to serve it? If not, silence is the answer. */
-static inline bool bstarfsm_serves(struct bstarfsm *fsm)
-{
-    bstarfsm_wake(fsm);
-    if (zg_now() >= fsm->vote_at)
-        bstarfsm_step(fsm, VOTE);
-    return fsm->state == ACTIVE;
+    return half->state != before->state || half->lease != before->lease;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* bstarsrv.c - one of a pair of servers, of which exactly one serves.
+/* bstarsrv.c - one half of a pair of servers, of which exactly one serves.
  *
  *     REQ bstarcli ----> ROUTER bstarsrv -p (this)   PUB 5003 --+
  *          :         5001                            SUB <----+ |
@@ -7,10 +7,17 @@
  *          :.........> ROUTER bstarsrv -b (this)     PUB 5004-+ |
  *                5002                                SUB <------+
  *
- * The two watch each other. The backup takes over when it has heard nothing
- * from the primary for two seconds, and a client that had no answer there comes
- * to ask. Nothing falls back by itself: a primary that returns is the spare.
- * The rules are in bstarfsm.h. A service is an echo here.
+ * Each half publishes its state once per interval. The passive half becomes
+ * active when it has received no state for two intervals and then a client
+ * sends it a request: the failover needs a silent peer and a client that misses
+ * it. A primary that returns stays passive. The rules are a table in
+ * bstarfsm.h.
+ *
+ * An active half that was frozen stops serving before it reads anything: the
+ * other half may have taken over. If the line between the two is cut while
+ * clients reach both halves, both serve; when the line is back, the backup
+ * becomes passive. A pair cannot prevent that, so use a separate line for the
+ * states. The halves share no data: see clonesrv6.c for a pair that does.
  *
  * Build: cc -Icommon ch4-reliability/bstarsrv.c -o bstarsrv -lzmq -lpthread
  *
@@ -23,63 +30,185 @@
  * Guide: chapter 4, "Binary Star Implementation".
  */
 #include "bstarfsm.h"
+#include "zg.h"
 
 static const char usage[] =
     "bstarsrv -p|-b [-i MS] [-v] [CLIENTS [STATE [PEERSTATE]]]\n"
-    "One of a pair of echo servers; one serves, the other stands by.\n"
+    "Runs one half of a pair of echo servers; the active half serves.\n"
     "  -p         the primary\n"
     "  -b         the backup\n"
-    "  -i MS      between two state messages; two of them are silence (1000)\n"
-    "  -v         show each request that is served\n"
+    "  -i MS      interval of states, at least 10; the same in both (1000)\n"
+    "  -v         log each request that is served\n"
     "  CLIENTS    bind (tcp://127.0.0.1:5001), backup: 5002\n"
     "  STATE      bind (tcp://127.0.0.1:5003), backup: 5004\n"
     "  PEERSTATE  connect (tcp://localhost:5004), backup: 5003\n"
     "Peers: bstarcli CLIENTS CLIENTS\n";
 
-static const char *backup_place[] = {
+static const char *backup_endpoint[] = {
     "tcp://127.0.0.1:5002",
     "tcp://127.0.0.1:5004",
     "tcp://localhost:5003",
 };
 
-enum { BATCH = 100 }; /* so that neither side keeps the other waiting */
+enum {
+    BATCH = 100,   /* messages of one socket, then it is the other's turn */
+    LATE = 3,      /* added to the lateness; a timely state subtracts 1 */
+    TOO_LATE = 10, /* lateness that is worth a warning */
+    MIN_INTERVAL = 10,
+};
 
-/* [client][][request...], sent back as it is if it is ours to serve. */
-static void answer(void *frontend, struct bstarfsm *fsm, zg_msg *msg)
+static struct bstarfsm half;
+static void *frontend;
+
+/* The link to the peer: looking up the name of a host may take 30 s and delays
+ * all sockets of a context, so the link has a context of its own. */
+static void *link_ctx, *statepub, *statesub;
+static bool received; /* from the peer, since statesub was opened */
+static int64_t received_at;
+static int lateness; /* of the states of the peer: see check_interval() */
+
+/* Connect to the states of the peer. */
+static void open_statesub(void)
 {
-    char text[64];
+    statesub = zg_socket(link_ctx, ZMQ_SUB);
+    zg_set(statesub, ZMQ_CONNECT_TIMEOUT, (int) half.interval);
+    zg_set(statesub, ZMQ_RECONNECT_IVL, (int) (half.interval / 10));
+    zg_must(zmq_setsockopt(statesub, ZMQ_SUBSCRIBE, "", 0));
+    zg_connect(statesub, zg_value[2]);
+    received = false;
+}
 
-    if (msg->count < 3 || !zg_is(msg, 1, "")) {
-        zg_drop(msg, "a client");
-    } else if (bstarfsm_serves(fsm)) {
-        if (zg_value['v'] != NULL)
-            printf("I: serving %s\n",
-                   zg_text(&msg->frame[2], text, sizeof text));
-        if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno == EAGAIN)
-            zg_drop(msg, "a client that does not read");
+static void open_link(void)
+{
+    link_ctx = zmq_ctx_new();
+    statepub = zg_socket(link_ctx, ZMQ_PUB);
+    zg_set(statepub, ZMQ_LINGER, 0);
+    zg_bind(statepub, "state", zg_value[1]);
+    open_statesub();
+}
+
+static void *end_context(void *ctx)
+{
+    zmq_ctx_term(ctx);
+    return NULL;
+}
+
+/* Do not wait for the context: it ends after a lookup that may be pending. */
+static void close_link(void)
+{
+    zmq_close(statepub);
+    zmq_close(statesub);
+    pthread_detach(zg_thread(end_context, link_ctx));
+}
+
+/* Let the machine take a step. Log a change of state, and publish. */
+static void step(int event, int64_t now)
+{
+    struct bstarfsm before = half;
+
+    half = bstarfsm_step(half, event, now);
+    if (half.state != before.state)
+        printf("I: %s -> %s: %s\n", bstarfsm_state_name[before.state],
+               bstarfsm_state_name[half.state], bstarfsm_event_name[event]);
+    if (bstarfsm_must_publish(&before, &half)) /* a PUB socket never blocks */
+        zmq_send(statepub, &(char){ (char) ('0' + half.state) }, 1, 0);
+}
+
+/* Handle an event. If the lease has expired, that comes first. */
+static void handle(int event)
+{
+    int64_t now = zg_now();
+
+    if (bstarfsm_lease_expired(&half, now))
+        step(LEASE_EXPIRED, now);
+    step(event, now);
+}
+
+/* Publish, once per interval. If the peer has fallen silent, its connection may
+ * be half open: connect again. */
+static void heartbeat(void)
+{
+    handle(HEARTBEAT);
+    if (received && zg_now() >= half.peer_expiry) {
+        zmq_close(statesub);
+        open_statesub();
     }
 }
 
-static void serve(void *frontend, struct bstarfsm *fsm)
+/* Warn if the states of the peer arrive too far apart, again and again. */
+static void check_interval(void)
 {
-    zmq_pollitem_t items[] = {
-        { fsm->statesub, 0, ZMQ_POLLIN, 0 },
-        { frontend, 0, ZMQ_POLLIN, 0 },
-    };
-    int64_t beat_at = 0;
+    bool is_late = zg_now() - received_at > half.interval * 3 / 2;
+
+    if (received_at != 0)
+        lateness += is_late ? LATE : lateness > 0 ? -1 : 0;
+    if (lateness >= TOO_LATE) {
+        fprintf(stderr, "W: the states of the peer arrive too far apart, do "
+                        "both halves have the same -i?\n");
+        lateness = 0;
+    }
+    received_at = zg_now();
+    received = true;
+}
+
+/* [state], a digit from 1 to 4. A blank and more may follow it. */
+static void from_peer(zg_msg *msg)
+{
+    const char *text = msg->count == 1 ? zmq_msg_data(&msg->frame[0]) : "";
+    size_t size = msg->count == 1 ? zmq_msg_size(&msg->frame[0]) : 0;
+
+    if (size == 0 || text[0] < '1' || text[0] > '4'
+        || (size > 1 && text[1] != ' ')) {
+        zg_drop(msg, "the peer");
+        return;
+    }
+    if (text[0] - '0' == half.role)
+        fprintf(stderr, "W: the peer has our own role, start one half with -p "
+                        "and the other with -b\n");
+    check_interval();
+    handle(text[0] - '0'); /* the state of the peer is an event for us */
+}
+
+/* [client]...[][request...]: echo the request if this half serves. Otherwise do
+ * not reply, so that the client asks the other half. */
+static void from_client(zg_msg *msg)
+{
+    int body = zg_delimiter(msg, 1) + 1;
+    char text[64];
+
+    if (body == 1) {
+        zg_drop(msg, "a client");
+        return;
+    }
+    handle(CLIENT_REQUEST);
+    if (!bstarfsm_serves(&half, zg_now()))
+        return;
+    if (zg_value['v'] != NULL)
+        printf("I: serving %s\n",
+               zg_text(&msg->frame[body], text, sizeof text));
+    if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno != ETERM)
+        fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
+}
+
+static void serve(void)
+{
+    int64_t heartbeat_at = 0;
     zg_msg msg = { 0 };
 
-    while (zg_poll(items, 2, beat_at) != -1) {
-        if (zg_now() >= beat_at) {
-            bstarfsm_beat(fsm);
-            beat_at = zg_now() + fsm->interval;
+    for (;;) {
+        zmq_pollitem_t items[] = { { statesub, 0, ZMQ_POLLIN, 0 },
+                                   { frontend, 0, ZMQ_POLLIN, 0 } };
+        if (zg_poll(items, 2, heartbeat_at) == -1)
+            break;
+        if (zg_now() >= heartbeat_at) {
+            heartbeat();
+            heartbeat_at = zg_now() + half.interval;
         }
-        /* The peer first: what it says decides what clients get. */
-        for (int n = 0; n < BATCH && zg_recv(&msg, fsm->statesub, ZMQ_DONTWAIT);
-             n++)
-            bstarfsm_heard(fsm, &msg);
+        /* The peer first: its state decides whether clients are served. */
+        for (int n = 0; n < BATCH && zg_recv(&msg, statesub, ZMQ_DONTWAIT); n++)
+            from_peer(&msg);
         for (int n = 0; n < BATCH && zg_recv(&msg, frontend, ZMQ_DONTWAIT); n++)
-            answer(frontend, fsm, &msg);
+            from_client(&msg);
     }
     zg_clear(&msg);
 }
@@ -87,25 +216,28 @@ static void serve(void *frontend, struct bstarfsm *fsm)
 int main(int argc, char *argv[])
 {
     char **given = zg_args(argc, argv, usage);
-    bool primary = zg_value['p'] != NULL, backup = zg_value['b'] != NULL;
+    bool is_primary = zg_value['p'] != NULL, is_backup = zg_value['b'] != NULL;
     long interval = zg_number('i');
-    int places = 0;
+    int count = 0;
 
-    if (primary == backup || interval == 0)
+    if (is_primary == is_backup || interval < MIN_INTERVAL)
         zg_usage_error();
-    while (given[places] != NULL)
-        places++;
-    for (; backup && places < 3; places++)
-        zg_value[places] = backup_place[places];
+    while (given[count] != NULL)
+        count++;
+    for (; is_backup && count < 3; count++)
+        zg_value[count] = backup_endpoint[count];
 
-    void *ctx = zg_start(), *frontend = zg_socket(ctx, ZMQ_ROUTER);
-    struct bstarfsm fsm;
-    zg_set(frontend, ZMQ_ROUTER_MANDATORY, 1);
-    bstarfsm_open(&fsm, ctx, primary, zg_value[1], zg_value[2], interval);
+    void *ctx = zg_start();
+    half = bstarfsm_start(is_primary ? PRIMARY : BACKUP, interval);
+    open_link();
+    printf("I: %s, waiting for the peer\n", bstarfsm_state_name[half.role]);
+    frontend = zg_socket(ctx, ZMQ_ROUTER);
+    zg_set(frontend, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable clients */
+    zg_set(frontend, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted clients */
     zg_bind(frontend, "clients", zg_value[0]);
-    serve(frontend, &fsm);
-    bstarfsm_close(&fsm);
+    serve();
     zmq_close(frontend);
+    close_link();
     zg_stop(ctx);
     return EXIT_SUCCESS;
 }

@@ -297,8 +297,7 @@ static void open_sockets(struct server *self)
     zg_bind(self->publisher, "publisher", chp_endpoint(place, zg_value[0], 1));
     zg_bind(self->collector, "collector", chp_endpoint(place, zg_value[0], 2));
     zg_connect(self->forward, chp_endpoint(place, zg_value[2], 2));
-    self->clients =
-        bstar_voter(self->star, zg_value[0], ZMQ_ROUTER, answer, self);
+    self->clients = bstar_voter(self->star, zg_value[0], answer, self);
     self->readers = snapshots_new(self->clients, KVMSG_FRAMES, kvmsg_load);
     bstar_reader(self->star, self->collector, collect, self);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
-/* bstarapp.c - an application that uses all of bstar.h, for the tests.
+/* bstarapp.c - application for the tests that calls each function of bstar.h.
  *
- *     REQ ---> ROUTER   a service: each request is sent back; "stop" ends it
- *     PUSH --> PULL     printed, whatever the state; "close" ends this reader
+ *     REQ ---> ROUTER   echoes requests; "stop" ends it, "block" blocks it
+ *     PUSH --> PULL     prints messages in any state; "close" ends the reader
  */
 #include "bstar.h"
 
@@ -79,7 +79,7 @@ static int late(zg_msg *msg, void *sock, void *star)
     return 0;
 }
 
-/* Once, and then another timer, in the place of one that is gone. */
+/* End this timer after its first call, and start another one in its place. */
 static int tock(zg_msg *msg, void *sock, void *star)
 {
     (void) msg, (void) sock;
@@ -104,7 +104,7 @@ int main(int argc, char *argv[])
     bstar_reader(star, pull, news, star);
     quick = bstar_timer(star, 50, tick, star);
     slow = bstar_timer(star, 300, tock, star);
-    bstar_voter(star, zg_value[0], ZMQ_ROUTER, answer, NULL);
+    bstar_voter(star, zg_value[0], answer, NULL);
     int result = bstar_start(star);
     printf("I: bstar_start() has returned %d\n", result);
     if (pull != NULL)

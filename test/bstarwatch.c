@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: 0BSD */
-/* bstarwatch.c - watches a pair as a client cannot: asks both at the same time.
+/* bstarwatch.c - sends each request to both halves of a pair, and compares.
  *
- *     DEALER ---> first server     [][1] [][2] [][3] ... the same to both
- *     DEALER ---> second server
+ *     DEALER ---> first half       [][1] [][2] [][3] ... the same to both
+ *     DEALER ---> second half
  *
- * Says who answers whenever that changes, or after a gap. In the end it reports
- * how many requests were answered by both, and the longest gap; exit status 1
- * if any was answered twice.
+ * Prints which half replies, when that changes or after a gap. At the end it
+ * prints how many requests both halves replied to, and the longest gap between
+ * replies. Exit status 1 if both halves replied to a request.
  */
 #include "zg.h"
 
@@ -21,7 +21,7 @@ static const char usage[] =
 
 enum { KNOWN = 1 << 20 };
 
-static char by[KNOWN]; /* bit mask of who answered that request */
+static char by[KNOWN]; /* bit mask of the halves that replied to a request */
 static long sequence, twice, answers[2];
 static int64_t last, longest;
 static int serving = -1;
