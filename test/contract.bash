@@ -7,7 +7,7 @@
 # fault that does not show in every run.
 declare -gA known_failures=(
   [bad_endpoint_is_told]="clonecli2 clonecli3 clonecli4 clonecli5 clonecli6 clonesrv6"
-  [numbers_work]="bstarcli titanic? eagain?"
+  [numbers_work]="titanic? eagain?"
   [survives_frames]="clonecli6"
   [survives_malformed]="lvcache"
 )
