@@ -22,7 +22,7 @@ hasty() {
   if [[ $1 == zpeer ]]; then echo; return; fi
   "$1" -h | sed -nE 's/^  (-t) MS +work.*/\1 0/p; s/^  (-f) PERCENT.*/\1 0/p
     s/^  (-t) MS .*(answer|give up|of a request|of the next).*/\1 2000/p
-    s/^  (-t) MS .*(a reply|wait|silence|of one|of each|of a client).*/\1 100/p
+    s/^  (-t) MS .*(a reply|wait|silence|of one|of each|of a client|timeout, and).*/\1 100/p
     s/^  (-r) N .*/\1 1000/p; s/^  (-i) MS .*/\1 200/p; s/^  (-m) N .*\(1\)$/\1 1000/p' \
     | tr '\n' ' '
   echo
