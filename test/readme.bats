@@ -61,6 +61,14 @@ links() {
   prints_what_it_shows 'bin/ppqueue &'
 }
 
+@test "contributing: the example of a scene passes" {
+  sed -n '/^    @test/,/^    }$/s/^    //p' "$root/CONTRIBUTING.md" >example
+  grep -q '^  stop client$' example
+  # shellcheck disable=SC1090
+  . <(sed '1s/.*/scene() {/' example)
+  scene
+}
+
 @test "readme: every link leads to a file" {
   local readme link count=0
   for readme in $(readmes); do
@@ -74,7 +82,7 @@ links() {
 
 @test "readme: every demo that is named exists" {
   local name
-  (cd "$root" && cat $(readmes) Makefile) | tr '\n' ' ' \
+  readmes | (cd "$root" && xargs cat Makefile) | tr '\n' ' ' \
     | grep -oE 'make +demo-[a-z0-9-]+' | sed 's/^make *demo-//' | sort -u >named
   [[ -s named ]]
   while IFS= read -r name; do
