@@ -101,7 +101,7 @@ links() {
 }
 
 @test "readme: each question leads to a chapter, and to a program of that chapter" {
-  local program chapter count=0
+  local program number chapter count=0
   while IFS=$'\t' read -r program number chapter; do
     [[ $chapter == ch"$number"-* && $program == "$chapter"/*.c ]] || fail "$program"
     [[ -e $root/$program && -e $root/$chapter/README.md ]] || fail "$program"
