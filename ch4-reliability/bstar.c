@@ -242,7 +242,7 @@ bool bstar_is_active(const bstar *self)
 
 bool bstar_hears_peer(const bstar *self)
 {
-    return self->half.knows_peer && zg_now() < self->half.peer_expiry;
+    return zg_now() < self->received_at + 2 * self->half.interval;
 }
 
 void bstar_reader(bstar *self, void *sock, bstar_handler *handler, void *arg)

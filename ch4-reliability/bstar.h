@@ -30,7 +30,8 @@ typedef struct bstar bstar;
 typedef int bstar_handler(zg_msg *msg, void *sock, void *arg);
 
 /* Bind `local` to publish our state every `interval` ms, and connect to the
- * peer's at `remote`. The interval must be the same in both halves. */
+ * peer's PUB at `remote`, a string that must remain valid. The interval, at
+ * least 10, must be the same in both halves. */
 bstar *bstar_new(void *ctx, bool is_primary, const char *local,
                  const char *remote, long interval);
 void bstar_destroy(bstar **self);
@@ -41,12 +42,15 @@ void bstar_destroy(bstar **self);
 void *bstar_voter(bstar *self, const char *endpoint, bstar_handler *handler,
                   void *arg);
 
-/* Set the handler to call when this half has become active, or passive, before
- * any other handler. After an expired lease it may be called again, without the
- * other one in between. */
+/* Set the handler to call when this half has become active, or passive. The
+ * reactor calls it before any other handler. It calls none when the lease
+ * expires, so the same handler may be called twice in a row. */
 void bstar_new_active(bstar *self, bstar_handler *handler, void *arg);
 void bstar_new_passive(bstar *self, bstar_handler *handler, void *arg);
 
+/* Return true if the state is active. The lease may have expired if a handler
+ * has blocked for almost an interval; the reactor checks it before each
+ * request. */
 bool bstar_is_active(const bstar *self);
 
 /* Return true if the peer has published within the last two intervals. */

@@ -4,12 +4,14 @@
  *     REQ bstarcli (this) ----> ROUTER bstarsrv -p  5001
  *                         ....> ROUTER bstarsrv -b  5002
  *
- * If no reply arrives in time, the client waits for two more timeouts, so that
- * the passive half can notice its silent peer. Then it sends the same number to
- * the other half, on a new socket. It never gives up.
+ * The client numbers its requests. If no reply arrives in time, it waits for
+ * two more timeouts, so that the passive half can notice its silent peer: three
+ * timeouts should be longer than two intervals of the halves. Then it sends the
+ * same request to the other half, on a new socket. It never gives up.
  *
  * A request may be executed twice: by the half that failed before it replied,
- * and by the other one. A service that must not do that remembers the numbers.
+ * and by the other one. A service that must not do that remembers the client
+ * and the number of each request.
  *
  * Build: cc -Icommon ch4-reliability/bstarcli.c -o bstarcli -lzmq -lpthread
  *
@@ -39,7 +41,8 @@ static void *connect_to(void *ctx, const char *server)
     return sock;
 }
 
-/* Return 1 if the reply arrived, 0 on timeout, -1 on shutdown. */
+/* Return 1 if the reply arrived, 0 if none did or a malformed one, -1 on
+ * shutdown. */
 static int request(void *sock, const char *number, long timeout)
 {
     zmq_pollitem_t item = { sock, 0, ZMQ_POLLIN, 0 };
@@ -49,8 +52,9 @@ static int request(void *sock, const char *number, long timeout)
     if (zmq_send(sock, number, strlen(number), 0) == -1)
         return -1;
     answered = zg_poll(&item, 1, zg_now() + timeout);
-    if (answered == 1 && zg_recv(&msg, sock, ZMQ_DONTWAIT)
-        && !(msg.count == 1 && zg_is(&msg, 0, number))) {
+    if (answered == 1
+        && !(zg_recv(&msg, sock, ZMQ_DONTWAIT) && msg.count == 1
+             && zg_is(&msg, 0, number))) {
         zg_drop(&msg, "the server");
         answered = 0;
     }

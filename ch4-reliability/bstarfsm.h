@@ -8,9 +8,10 @@
  * bstarfsm_must_publish() says so. Before each event the program checks
  * bstarfsm_lease_expired(), and if that is true, LEASE_EXPIRED comes first.
  *
- * Three deadlines make the pair safe:
+ * Three deadlines limit the time for which both halves can serve:
  *
- *     peer expiry    two intervals after the last state of the peer. From then
+ *     peer expiry    two intervals after the last state of the peer, the
+ *                    start, or an expired lease. From then
  *                    on a request of a client is a vote: the half takes over.
  *     lease          two intervals minus a tenth after the own last state. An
  *                    active half serves only until then, because the peer may

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* bstarsrv.c - one half of a pair of servers, of which exactly one serves.
+/* bstarsrv.c - one half of a pair of servers, of which one serves.
  *
  *     REQ bstarcli ----> ROUTER bstarsrv -p (this)   PUB 5003 --+
  *          :         5001                            SUB <----+ |
@@ -7,17 +7,17 @@
  *          :.........> ROUTER bstarsrv -b (this)     PUB 5004-+ |
  *                5002                                SUB <------+
  *
- * Each half publishes its state once per interval. The passive half becomes
- * active when it has received no state for two intervals and then a client
- * sends it a request: the failover needs a silent peer and a client that misses
- * it. A primary that returns stays passive. The rules are a table in
- * bstarfsm.h.
+ * Each half publishes its state once per interval, and when that changes. The
+ * passive half becomes active when it has received no state for two intervals
+ * and then a client sends it a request: the failover needs a silent peer and a
+ * client without a reply. It also becomes active when the peer has restarted. A
+ * primary that returns stays passive. The rules are a table in bstarfsm.h.
  *
  * An active half that was frozen stops serving before it reads anything: the
- * other half may have taken over. If the line between the two is cut while
- * clients reach both halves, both serve; when the line is back, the backup
- * becomes passive. A pair cannot prevent that, so use a separate line for the
- * states. The halves share no data: see clonesrv6.c for a pair that does.
+ * other half may have taken over. If the network between the two is cut while
+ * clients reach both halves, both serve; when it is back, the backup becomes
+ * passive. A separate network link for the states makes that less likely. The
+ * halves share no data: see clonesrv6.c for a pair that does.
  *
  * Build: cc -Icommon ch4-reliability/bstarsrv.c -o bstarsrv -lzmq -lpthread
  *

@@ -83,7 +83,7 @@ static inline bool fio_read(zg_msg *msg, int64_t offset, int64_t size)
         n = pread(fio.file, (char *) zmq_msg_data(chunk) + done,
                   (size_t) (size - done), (off_t) (offset + done));
     int error = n == -1 ? errno : 0;
-    fio_describe(now); /* a writer updates the time before the contents */
+    fio_describe(now); /* write() updates the time before the contents */
     if (n > 0 && strcmp(now, fio.description) == 0)
         return true;
     fprintf(stderr, "E: %s: %s, at byte %" PRId64 "\n", zg_value[0],
@@ -241,7 +241,7 @@ static inline void fio_end(fio_client *c, bool complete)
 
     zmq_close(c->sock);
     fio.received += (long) (c->size / 1000);
-    if (complete && fio.copy != -1
+    if (complete && !c->stopped && fio.copy != -1
         && (fsync(fio.copy) == -1 || rename(fio.part, name) == -1))
         fio_fail(c, name, strerror(errno));
     if (complete && !c->stopped)
