@@ -205,3 +205,13 @@ load files
     done
   done
 }
+
+@test "file transfer: a copy whose last write failed does not replace the earlier one" {
+  local model
+  head -c 990000 /dev/zero >testdata   # the last of four chunks is short
+  for model in 2 3; do
+    echo earlier >copy
+    run -1 bash -c "trap '' XFSZ; ulimit -f 900; exec fileio$model -d copy testdata ipc://f$model"
+    [[ $(<copy) == earlier && ! -e copy.part ]]
+  done
+}
