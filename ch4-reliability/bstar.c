@@ -138,15 +138,16 @@ static void open_statesub(bstar *self)
     self->received = false;
 }
 
-/* Publish, once per interval. If the peer has fallen silent, its connection may
- * be half open: connect again. */
+/* Publish, once per interval. If the peer is silent for four intervals, the link
+ * may be half open: connect again. */
 static int heartbeat(zg_msg *msg, void *sock, void *arg)
 {
     bstar *self = arg;
 
     (void) msg, (void) sock;
     handle(self, HEARTBEAT);
-    if (self->received && zg_now() >= self->half.peer_expiry) {
+    if (self->received
+        && zg_now() >= self->half.peer_expiry + 2 * self->half.interval) {
         zmq_close(self->reader[0].sock);
         open_statesub(self);
     }

@@ -124,12 +124,12 @@ static void handle(int event)
     step(event, now);
 }
 
-/* Publish, once per interval. If the peer has fallen silent, its connection may
- * be half open: connect again. */
+/* Publish, once per interval. If the peer is silent for four intervals, the link
+ * may be half open: connect again. */
 static void heartbeat(void)
 {
     handle(HEARTBEAT);
-    if (received && zg_now() >= half.peer_expiry) {
+    if (received && zg_now() >= half.peer_expiry + 2 * half.interval) {
         zmq_close(statesub);
         open_statesub();
     }
