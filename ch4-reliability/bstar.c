@@ -138,8 +138,8 @@ static void open_statesub(bstar *self)
     self->received = false;
 }
 
-/* Publish, once per interval. If the peer is silent for four intervals, the link
- * may be half open: connect again. */
+/* Publish, once per interval. If the peer is silent for four intervals, connect
+ * again: the link may be half open. */
 static int heartbeat(zg_msg *msg, void *sock, void *arg)
 {
     bstar *self = arg;

@@ -124,8 +124,8 @@ static void handle(int event)
     step(event, now);
 }
 
-/* Publish, once per interval. If the peer is silent for four intervals, the link
- * may be half open: connect again. */
+/* Publish, once per interval. If the peer is silent for four intervals, connect
+ * again: the link may be half open. */
 static void heartbeat(void)
 {
     handle(HEARTBEAT);
