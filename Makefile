@@ -114,7 +114,7 @@ tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/test/tsan.supp
 asan tsan: export STOP_MS = 8000
 asan tsan: export WAIT_S = 60
 asan tsan: export SLACK_MS = 10000
-asan tsan: T = $(filter-out test/tree.bats,$(all_tests))
+asan tsan: T = $(filter-out test/tree.bats test/readme.bats,$(all_tests))
 asan tsan: | $(filter deps,$(MAKECMDGOALS))
 	$(MAKE) test BIN=bin-$@ JOBS=4 T='$(T)' \
 	CFLAGS='-O1 -g -fno-omit-frame-pointer -DZG_GRACE_S=8 -fsanitize=$(SAN)'
