@@ -381,8 +381,9 @@ echo 'hosts: files dns' >nsswitch.conf
 mount --bind resolv.conf /etc/resolv.conf
 mount --bind nsswitch.conf /etc/nsswitch.conf
 perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:53",
-  Proto => "udp") or die; print "deaf name server\n"; sleep 60' & deaf=$!
-sleep 0.3
+  Proto => "udp") or die; mkdir "bound"; sleep 60' & deaf=$!
+until [[ -d bound ]]; do read -rt 0.02 <> <(:) || :; done
+rmdir bound
 "$@"
 status=$?
 kill $deaf
