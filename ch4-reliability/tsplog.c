@@ -47,7 +47,7 @@ struct header {
 _Static_assert(sizeof(struct header) == BLOCK, "a header is one block");
 
 static int dir, log_fd, random_fd;
-static int64_t log_size, live_size; /* live: the records of all entries */
+static int64_t log_size, live_size; /* live: of the records in use */
 static int64_t reclaim_size = RECLAIM_SIZE;
 static bool is_synced = true;
 static LIST_HEAD(, tsp_entry) chains[CHAINS];

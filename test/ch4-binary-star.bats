@@ -461,16 +461,9 @@ knows() {
 
 @test "binary star: a peer whose name cannot be resolved does not delay clients" {
   if ! unshare -nm true 2>/dev/null; then skip 'no right to make namespaces'; fi
+  write_silent_name_server
   cat >resolve.sh <<'END'
-ip link set lo up
-echo 'nameserver 127.0.0.1' >resolv.conf
-echo 'hosts: files dns' >nsswitch.conf
-mount --bind resolv.conf /etc/resolv.conf
-mount --bind nsswitch.conf /etc/nsswitch.conf
-perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:53",
-  Proto => "udp") or die; mkdir "bound"; sleep 60' & name_server=$!
-until [[ -d bound ]]; do read -rt 0.02 <> <(:) || :; done
-rmdir bound
+. ./silent_name_server.sh
 "$1" -p -i 100 ipc://p ipc://ps tcp://nohost.example:5004 & server=$!
 for ((n = 0; n < 20; n++)); do zpeer -t 500 REQ ipc://p hello; done
 kill $server

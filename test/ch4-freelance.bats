@@ -374,19 +374,12 @@ faults() {
 
 @test "freelance: a server whose name cannot be resolved does not delay the others" {
   if ! unshare -nm true 2>/dev/null; then skip 'no right to make namespaces'; fi
+  write_silent_name_server
   cat >resolve.sh <<'END'
-ip link set lo up
-echo 'nameserver 127.0.0.1' >resolv.conf
-echo 'hosts: files dns' >nsswitch.conf
-mount --bind resolv.conf /etc/resolv.conf
-mount --bind nsswitch.conf /etc/nsswitch.conf
-perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:53",
-  Proto => "udp") or die; mkdir "bound"; sleep 60' & deaf=$!
-until [[ -d bound ]]; do read -rt 0.02 <> <(:) || :; done
-rmdir bound
+. ./silent_name_server.sh
 "$@"
 status=$?
-kill $deaf
+kill $name_server
 exit $status
 END
   local program

@@ -292,6 +292,23 @@ heal() {
   shown "heal the network of $1"
 }
 
+# write_silent_name_server - write silent_name_server.sh, which a script of a scene
+# reads (.) in a network and mount namespace of its own: names go to a name server
+# that never answers, until the script ends $name_server
+write_silent_name_server() {
+  cat >silent_name_server.sh <<'END'
+ip link set lo up
+echo 'nameserver 127.0.0.1' >resolv.conf
+echo 'hosts: files dns' >nsswitch.conf
+mount --bind resolv.conf /etc/resolv.conf
+mount --bind nsswitch.conf /etc/nsswitch.conf
+perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:53",
+  Proto => "udp") or die; mkdir "bound"; sleep 60' & name_server=$!
+until [[ -d bound ]]; do read -rt 0.02 <> <(:) || :; done
+rmdir bound
+END
+}
+
 fail() {
   printf 'FAILED: %s\n' "$*"
   return 1
