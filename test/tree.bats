@@ -65,6 +65,25 @@ copy_tree() {
   [[ $(wc -l <"$root/common/zg.h") -le 350 ]]
 }
 
+@test "tree: the top level holds the chapters, common, test and the front page" {
+  run -0 git -C "$root" ls-files
+  sed 's,/.*,,; /^\./d' <<<"$output" | sort -u >names
+  diff - names <<'END'
+CONTRIBUTING.md
+LICENSE
+Makefile
+README.md
+ch2-sockets
+ch3-advanced-reqrep
+ch4-reliability
+ch5-pubsub
+ch6-community
+ch8-p2p
+common
+test
+END
+}
+
 @test "tree: every program is named in the README of its chapter, and in a test" {
   local program chapter
   for program in "$root"/ch?-*/*.c; do
