@@ -111,7 +111,7 @@ demos:
 asan: SAN = address,undefined
 tsan: SAN = thread
 tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/test/tsan.supp
-asan tsan: export STOP_MS = 8000
+asan tsan: export STOP_MS = 12000
 asan tsan: export WAIT_S = 60
 asan tsan: export SLACK_MS = 10000
 asan tsan: T = $(filter-out test/tree.bats test/readme.bats,$(all_tests))
