@@ -48,7 +48,7 @@ refused() {
 # with_place N ENDPOINT COMMAND - run it with another endpoint in place N
 with_place() {
   local status=0
-  timeout 2 "$3" "${args[@]}" "${places[@]:0:$1}" "$2" "${places[@]:$1+1}" \
+  timeout $((2 + ${SLACK_MS:-0} / 1000)) "$3" "${args[@]}" "${places[@]:0:$1}" "$2" "${places[@]:$1+1}" \
     >out 2>err </dev/null || status=$?
   ((status == 1)) || fail "$3: ${places[$1]} is $2: exit status $status"
   grep -qE "^E: .*$(sed 's/[].*[]/\\&/g' <<<"$2").*: .+" err || fail "$3: $2: $(<err)"
