@@ -148,8 +148,9 @@ static int heartbeat(zg_msg *msg, void *sock, void *arg)
     handle(self, HEARTBEAT);
     if (self->received
         && zg_now() >= self->half.peer_expiry + 2 * self->half.interval) {
-        zmq_close(self->reader[0].sock);
-        open_statesub(self);
+        zmq_disconnect(self->reader[0].sock, self->remote);
+        zg_connect(self->reader[0].sock, self->remote);
+        self->received = false;
     }
     return 0;
 }

@@ -63,7 +63,7 @@ static void *frontend;
 /* The link to the peer: looking up the name of a host may take 30 s and delays
  * all sockets of a context, so the link has a context of its own. */
 static void *link_ctx, *statepub, *statesub;
-static bool received; /* from the peer, since statesub was opened */
+static bool received; /* from the peer, since statesub was connected */
 static int64_t received_at;
 static int lateness; /* of the states of the peer: see check_interval() */
 
@@ -130,8 +130,9 @@ static void heartbeat(void)
 {
     handle(HEARTBEAT);
     if (received && zg_now() >= half.peer_expiry + 2 * half.interval) {
-        zmq_close(statesub);
-        open_statesub();
+        zmq_disconnect(statesub, zg_value[2]);
+        zg_connect(statesub, zg_value[2]);
+        received = false;
     }
 }
 
