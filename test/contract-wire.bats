@@ -20,7 +20,8 @@ alone() {
 # hasty COMMAND - print options: short timeouts, many tries, no simulated work
 hasty() {
   if [[ $1 == zpeer ]]; then echo; return; fi
-  "$1" -h | sed -nE 's/^  (-t) MS +work.*/\1 0/p; s/^  (-f) PERCENT.*/\1 0/p
+  "$1" -h | sed -nE '/^  -t MS .*at least/{s/^  (-t) MS .*at least ([0-9]+).*/\1 \2/p;d}
+    s/^  (-t) MS +work.*/\1 0/p; s/^  (-f) PERCENT.*/\1 0/p
     s/^  (-t) MS .*(answer|give up|of a request|of the next).*/\1 2000/p
     s/^  (-t) MS .*(a reply|wait|silence|of one|of each|of a client|timeout, and).*/\1 100/p
     s/^  (-r) N .*/\1 1000/p; s/^  (-i) MS .*/\1 200/p; s/^  (-m) N .*\(1\)$/\1 1000/p' \
@@ -125,6 +126,7 @@ peering_survives_frames() {
   if [[ $1 != peering? ]]; then return; fi
   local relays=0 options good_lines
   read -r -a options < <("$1" -h | sed -nE 's/^  (-c) N .*/\1 2/p; s/^  (-w) N .*/\1 1/p
+    /^  -t MS .*at least/{s/^  (-t) MS .*at least ([0-9]+).*/\1 \2/p;d}
     s/^  (-t) MS .*/\1 300/p; s/^  (-i) MS .*/\1 100/p' | tr '\n' ' '; echo)
   start far "$1" "${options[@]}" FAR SELF
   wait_for far '^I: ' 1
