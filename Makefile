@@ -50,19 +50,20 @@ $(BIN)/mdclient2: $(BIN)/obj/mdcliapi2.o
 $(BIN)/mmiecho: $(BIN)/obj/mdcliapi.o
 $(BIN)/bstarsrv2 $(BIN)/bstarapp: $(BIN)/obj/bstar.o
 $(BIN)/flclient3 $(BIN)/flecho: $(BIN)/obj/flcliapi.o
-$(BIN)/clonesrv1 $(BIN)/clonecli1: $(BIN)/obj/kvsimple.o $(BIN)/obj/kvmap.o
-$(BIN)/clonesrv2 $(BIN)/clonecli2 $(BIN)/clonesrv3 $(BIN)/clonecli3 \
-$(BIN)/clonesrv4 $(BIN)/clonecli4: $(BIN)/obj/kvsimple.o \
-                $(BIN)/obj/kvmap.o $(BIN)/obj/snapshots.o
-$(BIN)/clonesrv5 $(BIN)/clonecli5: $(BIN)/obj/kvmsg.o $(BIN)/obj/kvmap.o \
-                $(BIN)/obj/hugz.o $(BIN)/obj/snapshots.o
-$(BIN)/clonesrv6: $(BIN)/obj/kvmsg.o $(BIN)/obj/kvmap.o $(BIN)/obj/hugz.o \
-                $(BIN)/obj/snapshots.o $(BIN)/obj/pending.o $(BIN)/obj/replica.o \
+$(BIN)/clonesrv1 $(BIN)/clonecli1 $(BIN)/clonecli2: $(BIN)/obj/table.o
+$(BIN)/clonesrv2 $(BIN)/clonesrv3 $(BIN)/clonesrv4: $(BIN)/obj/snapshots.o \
+                $(BIN)/obj/table.o
+$(BIN)/clonesrv5: $(BIN)/obj/kvmsg.o $(BIN)/obj/snapshots.o $(BIN)/obj/table.o
+$(BIN)/clonecli3 $(BIN)/clonecli4 $(BIN)/clonecli5: $(BIN)/obj/replica.o \
+                $(BIN)/obj/kvmsg.o $(BIN)/obj/table.o
+$(BIN)/clonesrv6: $(BIN)/obj/pending.o $(BIN)/obj/replica.o \
+                $(BIN)/obj/snapshots.o $(BIN)/obj/kvmsg.o $(BIN)/obj/table.o \
                 $(BIN)/obj/bstar.o
-$(BIN)/kvtest: $(BIN)/obj/kvsimple.o $(BIN)/obj/kvmsg.o $(BIN)/obj/kvmap.o \
-                $(BIN)/obj/pending.o
-$(BIN)/clonecli6 $(BIN)/cloneapp: $(BIN)/obj/clone.o $(BIN)/obj/kvmsg.o \
-                $(BIN)/obj/kvmap.o $(BIN)/obj/hugz.o $(BIN)/obj/replica.o
+$(BIN)/clonecli6 $(BIN)/cloneapp: $(BIN)/obj/clone.o $(BIN)/obj/replica.o \
+                $(BIN)/obj/kvmsg.o $(BIN)/obj/table.o
+$(BIN)/clonecheck: $(BIN)/obj/replica.o $(BIN)/obj/snapshots.o \
+                $(BIN)/obj/pending.o $(BIN)/obj/kvmsg.o $(BIN)/obj/table.o
+$(BIN)/kvtest: $(BIN)/obj/kvmsg.o $(BIN)/obj/table.o $(BIN)/obj/pending.o
 $(BIN)/udpping2: $(BIN)/obj/udplib.o
 $(BIN)/udpping3: $(BIN)/obj/interface.o $(BIN)/obj/udplib.o
 

@@ -1,59 +1,124 @@
 /* SPDX-License-Identifier: 0BSD */
-/* chp.h - the Clustered Hashmap Protocol, RFC 12: what goes over the wire.
+/* chp.h - the Clustered Hashmap Protocol, RFC 12: frames, limits, endpoints.
  *
  *     client           port    server
  *     DEALER  <--------> P     ROUTER     [ICANHAZ?][subtree]
- *                                         KVSYNC ..., then KTHXBAI
- *     SUB     <--------- P+1   PUB        KVPUB, and HUGZ when it is time
+ *                                         snapshot: KVSYNC ..., KTHXBAI
+ *     SUB     <--------- P+1   PUB        KVPUB, and HUGZ once a second
  *     PUSH or PUB -----> P+2   PULL, SUB  KVSET
  *
- * All but the request are key-value messages: [key][number][value] up to model
- * 4, [key][number][uuid][properties][value] from model 5 on. A number is eight
- * bytes, big endian. The server gives each update the next one; in HUGZ it is
- * 0. An empty value deletes the key.
+ * All but the request are key-value messages. The server numbers the updates,
+ * so that all clients apply them in the same order. An empty value deletes.
+ *
+ *     KVSYNC, KVPUB, KVSET   [key][number][value]                 models 1-4
+ *                            [key][number][uuid][properties][value]    5, 6
+ *     KTHXBAI                [KTHXBAI][number of the snapshot]...[subtree]
+ *     HUGZ                   [HUGZ][0]...[epoch]
+ *
+ * An epoch names one run of a server. RFC 12 leaves the value of HUGZ empty.
  */
 #pragma once
 #include "zg.h"
 
-#define CHP_ICANHAZ "ICANHAZ?" /* a client asks for all that there is */
-#define CHP_KTHXBAI "KTHXBAI"  /* that was all, as of this number */
-#define CHP_HUGZ "HUGZ"        /* the server is here; nothing else */
+#define CHP_ICANHAZ "ICANHAZ?" /* request a snapshot */
+#define CHP_KTHXBAI "KTHXBAI"  /* end of the snapshot */
+#define CHP_HUGZ "HUGZ"        /* heartbeat of the server */
 
 enum {
-    CHP_KEY_MAX = 255,  /* bytes */
-    CHP_HUGZ_MS = 1000, /* between two of them */
-    /* A server that has said nothing for so long is gone. */
-    CHP_SILENCE_MS = 5000,
-    /* Updates that a server keeps for a client whose connection is slow, and
-     * that a client keeps for itself until its snapshot is complete. */
-    CHP_SERVER_QUEUE = 10000,
-    CHP_CLIENT_QUEUE = 100000,
+    KV_KEY,
+    KV_NUMBER,                         /* eight bytes, big endian */
+    CHP_ENDPOINT_MAX = 240,            /* bytes */
+    CHP_KEY_MAX = 255,                 /* bytes of a key or a subtree */
+    CHP_SUBTREE_MAX = CHP_KEY_MAX - 4, /* room for a random key in it */
+    CHP_PROPERTIES_MAX = 1 << 16,      /* bytes of all properties */
+    CHP_EPOCH_SIZE = 16,               /* hexadecimal digits */
+    CHP_HUGZ_MS = 1000,                /* between two HUGZ */
+    CHP_NO_HUGZ_MS = 3000,             /* then the server sends none, as RFC 12
+                                      allows: join without */
+    CHP_SERVER_QUEUE = 10000,          /* updates that wait for a slow client */
+    CHP_CLIENT_QUEUE = 100000,         /* updates that wait during a snapshot */
+    CHP_SUBSCRIPTION_MAX = 1024,       /* bytes that a PUB accepts */
 };
 
-/* For both ends of the way to a collector. To a server that is gone nothing is
- * sent, and what was on its way is lost: late, it would be taken for news. */
-static inline void chp_forget_dead(void *sock)
+#define CHP_NUMBER_MAX (INT64_MAX / 2)
+
+/* Return the number of a valid key-value message. */
+static inline int64_t kv_number(zg_msg *msg)
 {
-    zg_set(sock, ZMQ_IMMEDIATE, 1);
-    zg_set(sock, ZMQ_HEARTBEAT_IVL, CHP_HUGZ_MS);
-    zg_set(sock, ZMQ_HEARTBEAT_TIMEOUT, 2 * CHP_HUGZ_MS);
-    zg_set(sock, ZMQ_CONNECT_TIMEOUT, CHP_HUGZ_MS);
-    zg_set(sock, ZMQ_HANDSHAKE_IVL, CHP_SILENCE_MS);
+    const uint8_t *byte = zmq_msg_data(&msg->frame[KV_NUMBER]);
+    uint64_t number = 0;
+    for (int i = 0; i < 8; i++)
+        number = number << 8 | byte[i];
+    return (int64_t) number;
 }
 
-/* The endpoint of a server whose first is at P: P itself, P+1, P+2. One without
- * a port number has names instead: ipc://here, ipc://here+1, ipc://here+2. */
+static inline void kv_set_number(zg_msg *msg, int64_t number)
+{
+    uint8_t *byte = zmq_msg_data(&msg->frame[KV_NUMBER]);
+    uint64_t rest = (uint64_t) number;
+    for (int i = 7; i >= 0; i--, rest >>= 8)
+        byte[i] = (uint8_t) rest;
+}
+
+/* Return true if a message from a peer has this number of frames, a key of 1 to
+ * CHP_KEY_MAX bytes, and eight bytes for its number. */
+static inline bool kv_is_valid(zg_msg *msg, int frames)
+{
+    if (msg->count != frames || zmq_msg_size(&msg->frame[KV_NUMBER]) != 8)
+        return false;
+    size_t key = zmq_msg_size(&msg->frame[KV_KEY]);
+    return key >= 1 && key <= CHP_KEY_MAX;
+}
+
+/* Return true if the key is one of the protocol's own, which no client sets. */
+static inline bool kv_is_reserved(zg_msg *msg)
+{
+    return zg_is(msg, KV_KEY, CHP_KTHXBAI) || zg_is(msg, KV_KEY, CHP_HUGZ);
+}
+
+/* Return true if the key begins with this. A subscription to a subtree or to
+ * HUGZ brings all keys that continue it. */
+static inline bool kv_is_below(zg_msg *msg, const void *subtree, size_t size)
+{
+    return zmq_msg_size(&msg->frame[KV_KEY]) >= size
+           && memcmp(zmq_msg_data(&msg->frame[KV_KEY]), subtree, size) == 0;
+}
+
+/* Prepare a PUB for updates, before it binds: a slow client loses what exceeds
+ * its queue; a stranger's subscription of a megabyte is refused. */
+static inline void chp_prepare_publisher(void *publisher)
+{
+    zg_set(publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
+    zg_must(zmq_setsockopt(publisher, ZMQ_MAXMSGSIZE,
+                           &(int64_t){ CHP_SUBSCRIPTION_MAX }, 8));
+}
+
+/* Prepare a PUB that sends updates to servers, before it connects: queue
+ * nothing for a server that is disconnected, or that acknowledges nothing for
+ * 3 s, since an update that arrives late could undo a newer one. */
+static inline void chp_prepare_sender(void *sender)
+{
+    zg_set(sender, ZMQ_SNDHWM, CHP_CLIENT_QUEUE);
+    zg_set(sender, ZMQ_IMMEDIATE, 1);
+    zg_set(sender, ZMQ_CONNECT_TIMEOUT, CHP_HUGZ_MS);
+    zg_set(sender, ZMQ_TCP_MAXRT, 3 * CHP_HUGZ_MS);
+}
+
+/* Write the endpoint at port P+plus, given that at P. Without a port number it
+ * gets a suffix: ipc://here, ipc://here+1, ipc://here+2. What is malformed or
+ * too long is returned as it is, for libzmq to refuse. */
 static inline const char *chp_endpoint(char text[256], const char *first,
                                        int plus)
 {
-    const char *port = strrchr(first, ':') + 1;
-
-    if (strspn(port, "0123456789") == strlen(port))
+    const char *port = strrchr(first, ':');
+    size_t digits = port != NULL ? strspn(++port, "0123456789") : 0;
+    if (port == NULL || strlen(first) > CHP_ENDPOINT_MAX || plus == 0
+        || *port == '*')
+        return first;
+    if (digits > 0 && digits < 6 && port[digits] == '\0')
         snprintf(text, 256, "%.*s%d", (int) (port - first), first,
                  atoi(port) + plus);
-    else if (*port != '*' && plus > 0)
-        snprintf(text, 256, "%s+%d", first, plus);
     else
-        snprintf(text, 256, "%s", first);
+        snprintf(text, 256, "%s+%d", first, plus);
     return text;
 }

@@ -1,164 +1,228 @@
 /* SPDX-License-Identifier: 0BSD */
-/* clone.c - a table that many clients and a pair of servers share (RFC 12).
+/* clone.c - a table that clients share through a pair of servers (RFC 12).
  *
- *     application PAIR <--> PAIR agent SUB, DEALER <--- one of the servers
- *                                (this)     PUB ------> both
+ *     application PAIR <--> PAIR agent SUB, DEALER <--- the current server
+ *                                (this)     PUB ------> both servers
  *
- * The agent keeps a replica of the table of the server that it visits. While it
- * has heard nothing from there it asks, again and again, for that is the vote
- * by which a passive one takes over; and after a silence it goes to the other.
- * What the application sets goes to both servers, and again, until it is back.
+ * The agent is a thread. It keeps a replica of the table of one server, the
+ * current one. While it joins, it requests a snapshot once a second: that is
+ * the vote by which a passive server becomes active. After a silence it joins
+ * the other server.
+ *
+ * It sends what the application sets to both servers, and again until the
+ * update comes back with a number: that confirms it. The wait between two
+ * attempts doubles, since a slow line needs its time.
  *
  * Guide: chapter 5, "Building a Multithreaded Stack and API".
  */
 #include "clone.h"
 
-#include "chp.h"
+#include "kvmsg.h"
 #include "replica.h"
 
 enum {
     MAX_SERVERS = 2,
     MAX_UNCONFIRMED = 10000,
     MAX_VALUE = 1000000,
-    RESEND_MS = 1000, /* to wait for a confirmation, then send again */
-    TICK_MS = 100,    /* to look what is due */
-    BATCH = 100,      /* messages from a server, then commands have a turn */
+    RESEND_MS = 1000,      /* first wait for a confirmation */
+    MAX_RESEND_MS = 16000, /* longest one */
+    TICK_MS = 100,         /* to look for what is due */
+    BATCH = 100,           /* messages from a server, then a command */
+};
+
+/* Each server has a context: a slow name server delays only one of them. */
+struct server {
+    char endpoint[256], publisher[256];
+    void *ctx, *collector;
 };
 
 struct clone {
-    void *pipe; /* the application's, as the switch is */
-    bool ended;
-    pthread_t thread; /* the agent, and all the rest is its */
-    void *command, *publisher;
-    struct replica copy;
-    char server[MAX_SERVERS][256];
-    int servers, current;
-    kvmap *unconfirmed; /* what was set, "expires" when it was sent */
-    int64_t silence, vote_at;
-    int64_t sync_until; /* the application waits so long, or 0 */
+    void *pipe; /* of the application, as the next two */
+    bool has_ended;
+    struct kvmsg_writer writer;
+    pthread_t thread;
+    void *command; /* of the agent, and all that follows */
+    struct server server[MAX_SERVERS];
+    int server_count, current;
+    struct replica replica;
+    table *unconfirmed; /* the times are those at which they were sent */
+    long silence, resend_ms;
+    int64_t vote_at;
+    int64_t sync_until; /* deadline of clone_sync(), or 0 */
 };
 
-/* ---- The servers -------------------------------------------------------- */
+/* ---- Servers ------------------------------------------------------------ */
 
-static void visit(clone *self, int server)
+static void visit(struct clone *self, int server)
 {
     self->current = server;
-    replica_visit(&self->copy, self->server[server]);
     self->vote_at = 0;
+    self->resend_ms = RESEND_MS;
+    self->replica.ctx = self->server[server].ctx;
+    replica_join(&self->replica, self->server[server].endpoint,
+                 self->server[server].publisher);
 }
 
-static void send_update(clone *self, zg_msg *update)
+/* Send an update to both servers, and keep it until it is confirmed. */
+static void send_update(struct clone *self, zg_msg *update)
 {
-    kvmap_keep(self->unconfirmed, update, zg_now());
-    zg_send(update, self->publisher, ZMQ_DONTWAIT);
+    table_put(self->unconfirmed, update, zg_now());
+    for (int i = 0; i < self->server_count; i++) {
+        zg_msg copy = { 0 };
+        zg_append(&copy, update->frame, update->count);
+        zg_send(&copy, self->server[i].collector, ZMQ_DONTWAIT);
+        zg_clear(&copy);
+    }
 }
 
-/* The oldest first, and each of them goes to the end of the line. */
-static void send_again(clone *self)
+/* Send again what is unconfirmed for too long; the oldest is the first. */
+static void resend(struct clone *self)
 {
-    int64_t until = zg_now() - RESEND_MS;
-    kvitem *item;
+    int64_t until = zg_now() - self->resend_ms;
     zg_msg update = { 0 };
+    item *it = table_first_timed(self->unconfirmed);
 
-    while ((item = kvmap_expired(self->unconfirmed, until)) != NULL) {
-        kvitem_load(item, &update);
+    if (it == NULL || item_time(it) > until)
+        return;
+    for (; it != NULL && item_time(it) <= until;
+         it = table_first_timed(self->unconfirmed)) {
+        item_append(it, &update);
         send_update(self, &update);
+        zg_clear(&update);
+    }
+    if (self->resend_ms < MAX_RESEND_MS)
+        self->resend_ms *= 2;
+}
+
+/* The server has published an update: if it is ours, it is confirmed. */
+static void confirm(struct clone *self, zg_msg *update)
+{
+    zmq_msg_t *key = &update->frame[KV_KEY];
+    item *it =
+        table_find(self->unconfirmed, zmq_msg_data(key), zmq_msg_size(key));
+
+    if (it != NULL && kvmsg_has_uuid_of(update, it)) {
+        table_remove(self->unconfirmed, it);
+        self->resend_ms = RESEND_MS;
+    }
+}
+
+/* The replica has a new table: it confirms the updates that are in it. */
+static void confirm_all(struct clone *self)
+{
+    zg_msg update = { 0 };
+    for (item *it = table_first(self->replica.table); it != NULL;
+         it = item_next(it)) {
+        item_append(it, &update);
+        confirm(self, &update);
         zg_clear(&update);
     }
 }
 
-/* It has come back to us. */
-static void confirm(clone *self, zg_msg *update)
+/* Take the next message of the server. Return false if there is none. */
+static bool from_server(struct clone *self, zg_msg *msg)
 {
-    zmq_msg_t *key = &update->frame[KV_KEY];
-    kvitem *item =
-        kvmap_find(self->unconfirmed, zmq_msg_data(key), zmq_msg_size(key));
-
-    if (item != NULL && kvmsg_same(update, item))
-        kvmap_forget(self->unconfirmed, item);
-}
-
-static bool from_server(clone *self, zg_msg *msg)
-{
-    void *sock = replica_socket(&self->copy);
-
-    if (sock == NULL || !zg_recv(msg, sock, ZMQ_DONTWAIT))
+    if (!zg_recv(msg, replica_socket(&self->replica), ZMQ_DONTWAIT))
         return false;
-    enum replica_news news = replica_take(&self->copy, msg);
-    if (news == UPDATED)
+    enum replica_change change = replica_take(&self->replica, msg);
+    if (change == REPLICA_UPDATED)
         confirm(self, msg);
-    if (news == REPLACED)
-        kvmsg_settle(self->unconfirmed, self->copy.map);
+    if (change == REPLICA_REPLACED)
+        confirm_all(self);
     return true;
 }
 
-/* ---- The application ---------------------------------------------------- */
+/* ---- Commands of the application ---------------------------------------- */
 
-/* [error][value], the error a number like errno */
-static void reply(clone *self, int error, const void *value, size_t size)
+/* [errno][value] */
+static void reply(struct clone *self, int error, const void *value, size_t size)
 {
-    zmq_send(self->command, &error, sizeof error, ZMQ_SNDMORE | ZMQ_DONTWAIT);
-    zmq_send(self->command, value, size, ZMQ_DONTWAIT);
+    zg_msg msg = { 0 };
+    zg_insert(&msg, 0, &error, sizeof error);
+    zg_insert(&msg, 1, value, size);
+    zg_send(&msg, self->command, ZMQ_DONTWAIT);
+    zg_clear(&msg); /* not sent during shutdown */
 }
 
 /* [SUBTREE][subtree] */
-static int set_subtree(clone *self, zg_msg *command)
+static int set_subtree(struct clone *self, zg_msg *command)
 {
-    if (self->servers > 0 || kvmap_count(self->unconfirmed) > 0)
+    struct replica *replica = &self->replica;
+    if (self->server_count > 0 || table_count(self->unconfirmed) > 0)
         return EINVAL;
-    snprintf(self->copy.subtree, sizeof self->copy.subtree, "%.*s",
-             (int) zmq_msg_size(&command->frame[1]),
-             (char *) zmq_msg_data(&command->frame[1]));
+    replica->subtree_size = zmq_msg_size(&command->frame[1]);
+    memcpy(replica->subtree, zmq_msg_data(&command->frame[1]),
+           replica->subtree_size);
     return 0;
 }
 
-/* [CONNECT][endpoint] */
-static int add_server(clone *self, zg_msg *command)
+/* Connect a socket to an endpoint that libzmq may refuse. */
+static bool try_to_connect(void *sock, const char *endpoint)
 {
-    char *server = self->server[self->servers], collector[256];
+    zg_set(sock, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
+    return zmq_connect(sock, endpoint) == 0;
+}
 
-    if (self->servers == MAX_SERVERS)
+/* [CONNECT][endpoint] */
+static int add_server(struct clone *self, zg_msg *command)
+{
+    struct server *server = &self->server[self->server_count];
+    const char *endpoint = zmq_msg_data(&command->frame[1]);
+    char derived[256];
+
+    if (self->server_count == MAX_SERVERS)
         return EINVAL;
-    snprintf(server, sizeof self->server[0], "%.*s",
-             (int) zmq_msg_size(&command->frame[1]),
-             (char *) zmq_msg_data(&command->frame[1]));
-    chp_endpoint(collector, server, 2);
-    if (zmq_connect(self->publisher, collector) == -1)
+    snprintf(server->endpoint, sizeof server->endpoint, "%s", endpoint);
+    snprintf(server->publisher, sizeof server->publisher, "%s",
+             chp_endpoint(derived, endpoint, 1));
+    server->ctx = zmq_ctx_new();
+    server->collector = zg_socket(server->ctx, ZMQ_PUB);
+    chp_prepare_sender(server->collector);
+    void *probe = zg_socket(server->ctx, ZMQ_DEALER);
+    bool is_valid = try_to_connect(probe, endpoint)
+                    && try_to_connect(server->collector,
+                                      chp_endpoint(derived, endpoint, 2));
+    zmq_close(probe);
+    if (!is_valid) {
+        zmq_close(server->collector);
+        zmq_ctx_term(server->ctx);
         return EINVAL;
-    if (self->servers++ == 0)
+    }
+    if (self->server_count++ == 0)
         visit(self, 0);
     return 0;
 }
 
 /* [SET][key][number][uuid][properties][value] */
-static int set(clone *self, zg_msg *command)
+static int set(struct clone *self, zg_msg *command)
 {
-    if (kvmap_count(self->unconfirmed) >= MAX_UNCONFIRMED)
+    if (table_count(self->unconfirmed) >= MAX_UNCONFIRMED)
         return ENOBUFS;
     zg_pop(command, 1);
-    if (!replica_covers(&self->copy, command))
+    if (!kv_is_below(command, self->replica.subtree,
+                     self->replica.subtree_size))
         return EINVAL;
     send_update(self, command);
     return 0;
 }
 
 /* [GET][key] */
-static void get(clone *self, zg_msg *command)
+static void get(struct clone *self, zg_msg *command)
 {
-    zmq_msg_t *frame = &command->frame[1];
-    const void *key = zmq_msg_data(frame), *value = NULL;
-    kvitem *item = kvmap_find(self->unconfirmed, key, zmq_msg_size(frame));
-    size_t size = 0;
+    const void *key = zmq_msg_data(&command->frame[1]), *value = NULL;
+    size_t key_size = zmq_msg_size(&command->frame[1]), size = 0;
+    item *it = table_find(self->unconfirmed, key, key_size);
 
-    if (item == NULL)
-        item = kvmap_find(self->copy.map, key, zmq_msg_size(frame));
-    if (item != NULL)
-        value = kvitem_frame(item, KVMSG_VALUE, &size);
+    if (it == NULL)
+        it = table_find(self->replica.table, key, key_size);
+    if (it != NULL)
+        value = item_frame(it, KVMSG_VALUE, &size);
     reply(self, size > 0 ? 0 : ENOENT, value, size);
 }
 
-/* [SYNC][milliseconds]: tick() replies. False: [END] */
-static bool from_application(clone *self, zg_msg *command)
+/* Obey a command. [SYNC][ms] gets its reply in tick(). Return false for [END].
+ */
+static bool from_application(struct clone *self, zg_msg *command)
 {
     if (zg_is(command, 0, "SUBTREE"))
         reply(self, set_subtree(self, command), NULL, 0);
@@ -177,41 +241,44 @@ static bool from_application(clone *self, zg_msg *command)
 /* ---- The agent ---------------------------------------------------------- */
 
 /* Do what is due. */
-static void tick(clone *self)
+static void tick(struct clone *self)
 {
     int64_t now = zg_now();
-    bool synced = kvmap_count(self->unconfirmed) == 0;
+    bool is_synced = table_count(self->unconfirmed) == 0;
 
-    if (self->sync_until > 0 && (synced || now >= self->sync_until)) {
-        reply(self, synced ? 0 : ETIMEDOUT, NULL, 0);
+    if (self->sync_until > 0 && (is_synced || now >= self->sync_until)) {
+        reply(self, is_synced ? 0 : ETIMEDOUT, NULL, 0);
         self->sync_until = 0;
     }
-    if (self->copy.state == NOWHERE)
+    if (self->server_count == 0)
         return;
-    if (now >= self->copy.heard_at + self->silence)
-        visit(self, (self->current + 1) % self->servers);
-    if (self->copy.state == JOINING && now >= self->vote_at) {
-        replica_ask(&self->copy);
-        self->vote_at = now + CHP_HUGZ_MS;
+    if (replica_is_silent(&self->replica)) {
+        fprintf(stderr, "W: %s is silent\n",
+                self->server[self->current].endpoint);
+        visit(self, (self->current + 1) % self->server_count);
     }
-    if (self->copy.state == FOLLOWING)
-        send_again(self);
+    replica_tick(&self->replica);
+    if (now >= self->vote_at && replica_vote(&self->replica))
+        self->vote_at = now + CHP_HUGZ_MS;
+    if (self->replica.state == REPLICA_FOLLOWING)
+        resend(self);
 }
 
 static void *agent(void *arg)
 {
-    clone *self = arg;
+    struct clone *self = arg;
     zg_msg msg = { 0 };
-    bool going = true;
+    bool is_running = true;
 
-    while (going) {
-        void *server = replica_socket(&self->copy);
-        zmq_pollitem_t items[] = { { self->command, 0, ZMQ_POLLIN, 0 },
-                                   { server, 0, ZMQ_POLLIN, 0 } };
-        if (zg_poll(items, server == NULL ? 1 : 2, zg_now() + TICK_MS) == -1)
+    while (is_running) {
+        zmq_pollitem_t inputs[] = {
+            { self->command, 0, ZMQ_POLLIN, 0 },
+            { replica_socket(&self->replica), 0, ZMQ_POLLIN, 0 },
+        };
+        if (zg_poll(inputs, 2, zg_now() + TICK_MS) == -1)
             break;
         if (zg_recv(&msg, self->command, ZMQ_DONTWAIT))
-            going = from_application(self, &msg);
+            is_running = from_application(self, &msg);
         for (int i = 0; i < BATCH && from_server(self, &msg); i++)
             continue;
         tick(self);
@@ -220,116 +287,141 @@ static void *agent(void *arg)
     return NULL;
 }
 
-clone *clone_new(void *ctx, long silence)
+/* ---- The application's side --------------------------------------------- */
+
+struct clone *clone_new(void *ctx, long silence)
 {
-    clone *self = calloc(1, sizeof *self);
+    struct clone *self = calloc(1, sizeof *self);
     char inproc[64];
 
     if (self == NULL)
         zg_die("calloc");
     snprintf(inproc, sizeof inproc, "inproc://clone-%p", (void *) self);
     self->silence = silence;
-    replica_init(&self->copy, ctx, "");
-    self->unconfirmed = kvmap_new();
+    self->writer = kvmsg_new_writer();
+    self->unconfirmed = table_new();
+    replica_init(&self->replica, ctx, KVMSG_FRAMES, "", silence);
     self->pipe = zg_socket(ctx, ZMQ_PAIR);
     self->command = zg_socket(ctx, ZMQ_PAIR);
-    self->publisher = zg_socket(ctx, ZMQ_PUB);
-    zg_set(self->publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
-    chp_forget_dead(self->publisher);
     zg_must(zmq_bind(self->command, inproc));
     zg_connect(self->pipe, inproc);
     self->thread = zg_thread(agent, self);
     return self;
 }
 
-static void end(clone *self)
+static void end_agent(struct clone *self)
 {
-    if (self->ended)
+    if (self->has_ended)
         return;
-    zmq_send(self->pipe, "END", 3, 0);
+    zmq_send(self->pipe, "END", 3, 0); /* or it has ended on shutdown */
     pthread_join(self->thread, NULL);
-    self->ended = true;
+    self->has_ended = true;
 }
 
-void clone_destroy(clone **self)
+static void *end_context(void *ctx)
 {
-    end(*self);
-    zmq_close((*self)->pipe);
-    zmq_close((*self)->command);
-    zmq_close((*self)->publisher);
-    replica_close(&(*self)->copy);
-    kvmap_destroy(&(*self)->unconfirmed);
-    free(*self);
+    zmq_ctx_term(ctx);
+    return NULL;
+}
+
+void clone_destroy(struct clone **self)
+{
+    struct clone *it = *self;
+
+    end_agent(it);
+    zmq_close(it->pipe);
+    zmq_close(it->command);
+    replica_destroy(&it->replica);
+    table_destroy(&it->unconfirmed);
+    /* Do not wait for the contexts: a lookup may be pending. */
+    for (int i = 0; i < it->server_count; i++) {
+        zmq_close(it->server[i].collector);
+        pthread_detach(zg_thread(end_context, it->server[i].ctx));
+    }
+    free(it);
     *self = NULL;
 }
 
-/* Give the agent a command, and get [error][value] in its place. */
-static bool request(clone *self, const char *command, zg_msg *msg)
+/* Send a command with its arguments, and receive [errno][value] in its place.
+ * Return false if errno is not 0. */
+static bool request(struct clone *self, const char *command, zg_msg *msg)
 {
     zg_insert(msg, 0, command, strlen(command));
-    if (!zg_send(msg, self->pipe, 0) || !zg_recv(msg, self->pipe, 0))
-        return zg_clear(msg), errno = ETERM, false;
-    errno = *(int *) zmq_msg_data(&msg->frame[0]);
+    if (!zg_send(msg, self->pipe, 0) || !zg_recv(msg, self->pipe, 0)) {
+        zg_clear(msg);
+        errno = ETERM;
+        return false;
+    }
+    memcpy(&errno, zmq_msg_data(&msg->frame[0]), sizeof errno);
     return errno == 0;
 }
 
-/* The same with one frame, if it will do as an argument, and no value. */
-static bool tell(clone *self, bool legal, const char *command, const void *data,
+/* Send a command with one argument that has no value to return. */
+static bool tell(struct clone *self, const char *command, const void *data,
                  size_t size)
 {
     zg_msg msg = { 0 };
-    int error = EINVAL;
-
-    if (legal) {
-        zg_insert(&msg, 0, data, size);
-        error = request(self, command, &msg) ? 0 : errno;
-    }
+    zg_insert(&msg, 0, data, size);
+    int error = request(self, command, &msg) ? 0 : errno;
     zg_clear(&msg);
-    return errno = error, error == 0;
+    errno = error;
+    return error == 0;
 }
 
-bool clone_subtree(clone *self, const char *subtree)
+static bool refuse(int error)
 {
-    return tell(self, strlen(subtree) <= CHP_KEY_MAX, "SUBTREE", subtree,
-                strlen(subtree));
+    errno = error;
+    return false;
 }
 
-bool clone_connect(clone *self, const char *endpoint)
+bool clone_subtree(struct clone *self, const char *subtree)
 {
-    size_t size = strlen(endpoint);
-    bool legal = size < 240 && strstr(endpoint, "://") != NULL
-                 && strchr(":/", endpoint[size - 1]) == NULL;
-
-    return tell(self, legal, "CONNECT", endpoint, size);
+    if (strlen(subtree) > CHP_KEY_MAX)
+        return refuse(EINVAL);
+    return tell(self, "SUBTREE", subtree, strlen(subtree));
 }
 
-bool clone_set(clone *self, const void *key, size_t key_size, const void *value,
-               size_t value_size, long ttl)
+bool clone_connect(struct clone *self, const char *endpoint)
+{
+    if (strlen(endpoint) > CHP_ENDPOINT_MAX)
+        return refuse(EINVAL);
+    return tell(self, "CONNECT", endpoint, strlen(endpoint) + 1);
+}
+
+bool clone_set(struct clone *self, const void *key, size_t key_size,
+               const void *value, size_t value_size, long ttl)
 {
     char seconds[24];
     zg_msg msg = { 0 };
-    int error = EINVAL;
 
-    kvmsg_make(&msg, key, key_size, 0, value, value_size);
-    kvmsg_set_uuid(&msg);
+    if (key_size < 1 || key_size > CHP_KEY_MAX || value_size > MAX_VALUE
+        || ttl < 0 || ttl > KVMSG_TTL_MAX)
+        return refuse(EINVAL);
+    kvmsg_make(&msg, key, key_size, value, value_size);
+    kvmsg_set_uuid(&msg, &self->writer);
     snprintf(seconds, sizeof seconds, "%ld", ttl);
     kvmsg_set_property(&msg, "ttl", seconds);
-    if (kvmsg_valid(&msg) && !kvmsg_reserved(&msg) && value_size <= MAX_VALUE
-        && ttl >= 0 && ttl <= KVMSG_TTL_MAX)
+    int error = EINVAL;
+    if (!kv_is_reserved(&msg))
         error = request(self, "SET", &msg) ? 0 : errno;
     zg_clear(&msg);
-    return errno = error, error == 0;
+    errno = error;
+    return error == 0;
 }
 
-char *clone_get(clone *self, const void *key, size_t key_size, size_t *size)
+char *clone_get(struct clone *self, const void *key, size_t key_size,
+                size_t *size)
 {
     zg_msg msg = { 0 };
     char *value = NULL;
 
+    if (key_size > CHP_KEY_MAX)
+        return NULL;
     zg_insert(&msg, 0, key, key_size);
-    if (key_size <= CHP_KEY_MAX && request(self, "GET", &msg)) {
+    if (request(self, "GET", &msg)) {
         size_t length = zmq_msg_size(&msg.frame[1]);
-        if ((value = malloc(length + 1)) == NULL)
+        value = malloc(length + 1);
+        if (value == NULL)
             zg_die("malloc");
         memcpy(value, zmq_msg_data(&msg.frame[1]), length);
         value[length] = '\0';
@@ -340,14 +432,15 @@ char *clone_get(clone *self, const void *key, size_t key_size, size_t *size)
     return value;
 }
 
-bool clone_sync(clone *self, long msecs)
+bool clone_sync(struct clone *self, long msecs)
 {
-    return tell(self, msecs >= 0 && msecs <= INT32_MAX, "SYNC", &msecs,
-                sizeof msecs);
+    if (msecs < 0 || msecs > INT32_MAX)
+        return refuse(EINVAL);
+    return tell(self, "SYNC", &msecs, sizeof msecs);
 }
 
-void clone_report(clone *self)
+void clone_report(struct clone *self)
 {
-    end(self);
-    kvmap_report(self->copy.map, self->copy.sequence);
+    end_agent(self);
+    table_report(self->replica.table, self->replica.sequence);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
-/* clone.h - a table that many clients and a pair of servers share (RFC 12).
+/* clone.h - a table that clients share through a pair of servers (RFC 12).
  *
- *     clone *table = clone_new(ctx, 5000);
+ *     struct clone *table = clone_new(ctx, 5000);
  *     clone_subtree(table, "/client/");
  *     clone_connect(table, "tcp://localhost:5556");
  *     clone_connect(table, "tcp://localhost:5566");
@@ -11,44 +11,48 @@
  *     free(value);
  *     clone_destroy(&table);
  *
- * A thread of its own keeps the copy, goes to the other server when one falls
- * silent, and sends again what no server has confirmed. One thread at a time
- * may use a clone.
+ * A thread keeps a replica of the table, sends updates again until a server has
+ * published them, and goes to the other server when one falls silent. Use a
+ * clone from one thread at a time. The functions that return bool set errno
+ * when they return false: EINVAL for a bad argument, ETERM on shutdown.
+ *
+ * (Without a typedef: glibc has a function of that name.)
  */
 #pragma once
 #include "zg.h"
 
-typedef struct clone clone;
+/* Go to the other server when one has been silent for this time in ms: some
+ * times its interval of HUGZ. A frame must arrive within it: a value of 1 MB
+ * takes 4 s at 2 Mbit/s. */
+struct clone *clone_new(void *ctx, long silence);
+void clone_destroy(struct clone **self);
 
-/* A server that says nothing for so many milliseconds is left for the other;
- * it is to be a few times what they let pass between two HUGZ. */
-clone *clone_new(void *ctx, long silence);
-void clone_destroy(clone **self);
+/* Take part in the subtree of keys that begin with this string of at most 255
+ * bytes; "" is the whole table, which is the default. Call this before the
+ * first clone_connect() or clone_set(). */
+bool clone_subtree(struct clone *self, const char *subtree);
 
-/* All functions below that return bool set errno when they return false: EINVAL
- * if an argument will not do, ETERM if the program is to stop. */
+/* Connect to a server by its endpoint for snapshots, tcp://localhost:5556. The
+ * server has the next two ports too. An endpoint that libzmq refuses, or a
+ * third server, is EINVAL. */
+bool clone_connect(struct clone *self, const char *endpoint);
 
-/* Take part in what begins with this, of at most 255 bytes; "" is all, and so
- * is the beginning. To be said before the first connect or set. */
-bool clone_subtree(clone *self, const char *subtree);
+/* Set a key of 1 to 255 bytes, in the subtree, to a value of at most 1000000,
+ * for ttl seconds of at most nine digits, or 0 for ever; an empty value deletes
+ * the key. Both are copied. ENOBUFS: 10000 keys are unconfirmed. */
+bool clone_set(struct clone *self, const void *key, size_t key_size,
+               const void *value, size_t value_size, long ttl);
 
-/* Use this server, by the endpoint of its snapshots, as tcp://localhost:5556;
- * the others are at the next two ports. A third server is EINVAL. */
-bool clone_connect(clone *self, const char *endpoint);
+/* Return the value of a key: what we have set last and no server has confirmed,
+ * or else what the replica has. It ends with a '\0' that `size`, which may be
+ * NULL, does not count; the caller frees it. NULL: there is no such key. */
+char *clone_get(struct clone *self, const void *key, size_t key_size,
+                size_t *size);
 
-/* Set a key of 1 to 255 bytes, in the subtree, to a value of up to 1000000, for
- * ttl seconds (nine digits), or 0 for ever; an empty value deletes it. Both are
- * copied. ENOBUFS: 10000 keys wait to be confirmed by a server. */
-bool clone_set(clone *self, const void *key, size_t key_size, const void *value,
-               size_t value_size, long ttl);
+/* Wait until a server has published all that we have set. ETIMEDOUT: it has
+ * not within so many ms. */
+bool clone_sync(struct clone *self, long msecs);
 
-/* What the key is: what we have set, or else what the server said last. NULL if
- * there is none. It is ended by '\0', besides, and the caller's to free. */
-char *clone_get(clone *self, const void *key, size_t key_size, size_t *size);
-
-/* Wait until servers have confirmed all that we have set; ETIMEDOUT. */
-bool clone_sync(clone *self, long msecs);
-
-/* Take part no longer, and print "N keys, sequence S, digest D" of what servers
- * have said. Only clone_destroy() may follow. */
-void clone_report(clone *self);
+/* End the thread, and print "N keys, sequence S, digest D" of the replica. Only
+ * clone_destroy() may follow. */
+void clone_report(struct clone *self);

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: 0BSD */
-/* clonecli2.c - comes when it likes, and has the server's table all the same.
+/* clonecli2.c - joins clonesrv2 at any time, and keeps a replica of its table.
  *
  *     ROUTER clonesrv2 PUB ---> SUB clonecli2 DEALER ---> ROUTER clonesrv2
  *                          5557      (this)           5556 [ICANHAZ?]
  *
- * Subscribe, then ask for the table, then apply what is newer than that. It all
- * hangs on the first step: to subscribe takes time, and an update in between
- * would be in neither. So we wait until something has come over the
- * subscription before we ask. Updates wait in the socket while the table comes.
+ * To join without a gap takes four steps: subscribe; wait for HUGZ; fetch a
+ * snapshot; apply the updates above its number. The second step is easily
+ * forgotten. A subscription takes time to arrive, and an update that is
+ * published after the snapshot but before that moment would be lost. Updates
+ * wait in the SUB socket until the snapshot is complete.
  *
- * Build: cc -Icommon ch5-pubsub/clonecli2.c ch5-pubsub/kvsimple.c
- *           ch5-pubsub/kvmap.c ch5-pubsub/snapshots.c
+ * If the server is silent, or has restarted, the client joins again. It does
+ * not detect a missed update; clonecli3 does.
+ *
+ * Build: cc -Icommon ch5-pubsub/clonecli2.c ch5-pubsub/table.c
  *           -o clonecli2 -lzmq -lpthread
  *
  * Try it:
@@ -20,69 +23,191 @@
  *
  * Guide: chapter 5, "Getting an Out-of-Band Snapshot".
  */
-#include "chp.h"
 #include "kvsimple.h"
-#include "snapshots.h"
+#include "table.h"
 
 static const char usage[] =
-    "clonecli2 [-n COUNT] [SNAPSHOT [PUBLISHER]]\n"
-    "Joins at any time, and keeps a copy of the table of clonesrv2.\n"
-    "  -n COUNT   the update after which it ends; 0: until stopped (0)\n"
+    "clonecli2 [-n COUNT] [-t MS] [SNAPSHOT [PUBLISHER]]\n"
+    "Joins at any time, and keeps a replica of the table of clonesrv2.\n"
+    "  -n COUNT   end after this update; 0: until stopped (0)\n"
+    "  -t MS      join again after this silence, at least 2000 (10000)\n"
     "  SNAPSHOT   connect (tcp://localhost:5556)\n"
     "  PUBLISHER  connect (tcp://localhost:5557)\n"
     "Peers: clonesrv2 SNAPSHOT PUBLISHER\n";
 
 struct client {
     void *ctx, *updates;
-    kvmap *map;
-    int64_t sequence; /* of the last update that the table has */
+    table *table;
+    int64_t sequence; /* number of the last update that the table has */
+    int64_t received; /* number of the last update since the join */
+    zmq_msg_t epoch;  /* the value of the last HUGZ */
+    bool has_hugz;    /* the server sends HUGZ: its silence is a fault */
+    long count, silence;
 };
 
-/* A subscription that lives, and then a snapshot; see snapshots.c. */
-static bool join(struct client *self)
+/* Receive the next valid message. Return 1, 0 on timeout, -1 on shutdown. */
+static int receive(zg_msg *msg, void *sock, int64_t deadline)
 {
-    zg_msg end = { 0 };
+    zmq_pollitem_t input = { sock, 0, ZMQ_POLLIN, 0 };
+    int ready;
 
-    if (!snapshots_join(self->ctx, self->updates, zg_value[0], NULL,
-                        KVSIMPLE_FRAMES, &self->map, &end))
-        return false;
-    self->sequence = kv_number(&end);
-    zg_clear(&end);
-    printf("I: snapshot of %zu keys, up to update %ld\n",
-           kvmap_count(self->map), (long) self->sequence);
-    return true;
+    do {
+        ready = zg_poll(&input, 1, deadline);
+        if (ready == 1 && !kvsimple_recv(msg, sock, 0))
+            return -1;
+    } while (ready == 1 && msg->count == 0);
+    return ready;
 }
 
-/* Apply the next update, unless the snapshot had it. */
+/* ---- Join --------------------------------------------------------------- */
+
+/* Subscribe with a new socket, which has received nothing older. */
+static void subscribe(struct client *self)
+{
+    if (self->updates != NULL)
+        zmq_close(self->updates);
+    self->updates = zg_socket(self->ctx, ZMQ_SUB);
+    self->received = INT64_MIN;
+    zg_set(self->updates, ZMQ_RCVHWM, CHP_CLIENT_QUEUE);
+    zg_must(zmq_setsockopt(self->updates, ZMQ_SUBSCRIBE, "", 0));
+    zg_connect(self->updates, zg_value[1]);
+}
+
+/* Wait for HUGZ: from now on we receive all updates. The snapshot will contain
+ * the earlier ones. Return -1 on shutdown. */
+static int await_hugz(struct client *self)
+{
+    int64_t deadline = zg_now() + CHP_NO_HUGZ_MS;
+    zg_msg msg = { 0 };
+    int result;
+
+    do
+        result = receive(&msg, self->updates, deadline);
+    while (result == 1 && !zg_is(&msg, KV_KEY, CHP_HUGZ));
+    self->has_hugz = result == 1;
+    if (self->has_hugz)
+        zmq_msg_copy(&self->epoch, &msg.frame[KVSIMPLE_VALUE]);
+    zg_clear(&msg);
+    return result;
+}
+
+/* [ICANHAZ?] brings the items of the table, and then KTHXBAI with the number
+ * of the snapshot. Return 1, 0 if the server is silent, -1 on shutdown. */
+static int fetch(struct client *self, void *snapshot)
+{
+    zg_msg msg = { 0 };
+    int result;
+
+    table_destroy(&self->table);
+    self->table = table_new();
+    zmq_send(snapshot, CHP_ICANHAZ, strlen(CHP_ICANHAZ), 0);
+    for (;;) {
+        result = receive(&msg, snapshot, zg_now() + self->silence);
+        if (result != 1 || zg_is(&msg, KV_KEY, CHP_KTHXBAI))
+            break;
+        table_update(self->table, &msg, 0);
+    }
+    if (result == 1) {
+        self->sequence = kv_number(&msg);
+        printf("I: snapshot of %zu keys, up to update %ld\n",
+               table_count(self->table), (long) self->sequence);
+    }
+    zg_clear(&msg);
+    return result;
+}
+
+static int try_to_join(struct client *self)
+{
+    void *snapshot = zg_socket(self->ctx, ZMQ_DEALER);
+    zmq_pollitem_t connection = { snapshot, 0, ZMQ_POLLOUT, 0 };
+    int result = -1;
+
+    zg_set(snapshot, ZMQ_LINGER, 0);
+    zg_set(snapshot, ZMQ_IMMEDIATE, 1); /* writable once it is connected */
+    zg_connect(snapshot, zg_value[0]);
+    subscribe(self);
+    if (zg_poll(&connection, 1, ZG_FOREVER) == 1 && await_hugz(self) != -1)
+        result = fetch(self, snapshot);
+    zmq_close(snapshot);
+    return result;
+}
+
+/* Join the server, however long that takes. Return false on shutdown. */
+static bool join(struct client *self)
+{
+    int result;
+    while ((result = try_to_join(self)) == 0)
+        fprintf(stderr, "W: the server is silent: joining again\n");
+    return result == 1;
+}
+
+/* ---- Follow ------------------------------------------------------------- */
+
+/* Take HUGZ, or an update that the snapshot may have. Return NULL, or why the
+ * replica may be wrong from now on. */
+static const char *take(struct client *self, zg_msg *msg)
+{
+    int64_t number = kv_number(msg);
+
+    if (zg_is(msg, KV_KEY, CHP_HUGZ)) {
+        bool is_same = zg_equal(&msg->frame[KVSIMPLE_VALUE], &self->epoch);
+        self->has_hugz = true;
+        return is_same ? NULL : "the server has restarted";
+    }
+    if (number <= self->received)
+        return "the server has restarted";
+    self->received = number;
+    if (number > self->sequence) {
+        self->sequence = number;
+        table_update(self->table, msg, 0);
+    }
+    return NULL;
+}
+
+static bool is_done(struct client *self)
+{
+    return self->count > 0 && self->sequence >= self->count;
+}
+
+/* Follow the server. Return true to join again; false if all is done, or on
+ * shutdown. */
 static bool follow(struct client *self)
 {
-    zg_msg update = { 0 };
-    bool going = kvsimple_recv(&update, self->updates, 0);
+    const char *reason = NULL;
+    zg_msg msg = { 0 };
+    int result = 1;
 
-    if (update.count > 0 && kv_number(&update) > self->sequence) {
-        self->sequence = kv_number(&update);
-        kvmap_store(self->map, &update, 0);
+    while (result == 1 && reason == NULL && !is_done(self)) {
+        int64_t deadline = zg_now() + self->silence;
+        result = receive(&msg, self->updates,
+                         self->has_hugz ? deadline : ZG_FOREVER);
+        if (result == 1)
+            reason = take(self, &msg);
+        if (result == 0)
+            reason = "the server is silent";
     }
-    zg_clear(&update);
-    return going;
+    if (reason != NULL)
+        fprintf(stderr, "W: %s: joining again\n", reason);
+    zg_clear(&msg);
+    return reason != NULL;
 }
 
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    long count = zg_number('n');
-    void *ctx = zg_start();
-    struct client self = { ctx, zg_socket(ctx, ZMQ_SUB), kvmap_new(), 0 };
-
-    zg_set(self.updates, ZMQ_RCVHWM, CHP_CLIENT_QUEUE);
-    zg_must(zmq_setsockopt(self.updates, ZMQ_SUBSCRIBE, "", 0));
-    zg_connect(self.updates, zg_value[1]);
-    bool going = join(&self);
-    while (going && (count == 0 || self.sequence < count))
-        going = follow(&self);
-    kvmap_report(self.map, self.sequence);
-    kvmap_destroy(&self.map);
+    struct client self = { .count = zg_number('n') };
+    self.silence = zg_number('t');
+    if (self.silence < 2 * CHP_HUGZ_MS)
+        zg_usage_error();
+    self.ctx = zg_start();
+    self.table = table_new();
+    zmq_msg_init(&self.epoch);
+    while (join(&self) && follow(&self))
+        continue;
+    table_report(self.table, self.sequence);
+    table_destroy(&self.table);
+    zmq_msg_close(&self.epoch);
     zmq_close(self.updates);
-    zg_stop(ctx);
+    zg_stop(self.ctx);
     return EXIT_SUCCESS;
 }

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: 0BSD */
-/* clonecli3.c - shares a table with all other clients, and changes it.
+/* clonecli3.c - sets keys, and detects a missed update.
  *
  *     DEALER ---> ROUTER clonesrv3 PUB ---> SUB clonecli3
  *            5556                      5557     (this)
  *              PUSH ---> PULL clonesrv3
  *                   5558
  *
- * What it sets goes to the server, and is not in its table until it comes back
- * with a number: so all tables go through the same states. What was sent may be
- * lost yet, so our work is over when the last of our own is back. Numbers rise
- * by one; if one is missing, we have read too slowly, and this table is wrong.
- * Nobody can send us the lost update again, so we say so, and end.
+ * The numbers of updates rise by one. A gap tells that the queue of this client
+ * was full, and that an update is lost. Then, as when the server has restarted
+ * or is silent, the replica joins again: one loop heals all faults.
  *
- * Build: cc -Icommon ch5-pubsub/clonecli3.c ch5-pubsub/kvsimple.c
- *           ch5-pubsub/kvmap.c ch5-pubsub/snapshots.c
+ * A key that this client sets goes to the server first. It changes the replica
+ * when it comes back with a number. An update that is lost on its way to the
+ * server is not sent again; clonecli6 does that.
+ *
+ * Build: cc -Icommon ch5-pubsub/clonecli3.c ch5-pubsub/replica.c
+ *           ch5-pubsub/kvmsg.c ch5-pubsub/table.c
  *           -o clonecli3 -lzmq -lpthread
  *
  * Try it:
@@ -23,127 +25,98 @@
  *
  * Guide: chapter 5, "Republishing Updates from Clients".
  */
-#include "chp.h"
 #include "kvsimple.h"
-#include "snapshots.h"
+#include "replica.h"
 
 static const char usage[] =
-    "clonecli3 [-C] [-n COUNT] [-m N] [SNAPSHOT [PUBLISHER [COLLECTOR]]]\n"
-    "Keeps a copy of the server's table, and sets a random key now and then.\n"
-    "  -C         only keep the copy, set nothing\n"
-    "  -n COUNT   keys to set, with -C updates to see; 0: until stopped (0)\n"
-    "  -m N       keys to set per second; 0: as fast as it can (1)\n"
+    "clonecli3 [-C] [-m N] [-n COUNT] [-t MS] "
+    "[SNAPSHOT [PUBLISHER [COLLECTOR]]]\n"
+    "Keeps a replica of the server's table, and sets random keys.\n"
+    "  -C         set no keys\n"
+    "  -m N       keys to set per second; 0: as fast as possible (1)\n"
+    "  -n COUNT   end after this update; 0: until stopped (0)\n"
+    "  -t MS      join again after this silence, at least 2000 (10000)\n"
     "  SNAPSHOT   connect (tcp://localhost:5556)\n"
     "  PUBLISHER  connect (tcp://localhost:5557)\n"
     "  COLLECTOR  connect (tcp://localhost:5558)\n"
     "Peers: clonesrv3 SNAPSHOT PUBLISHER COLLECTOR\n";
 
-enum { BATCH = 100 }; /* updates, then it is time to set some, and vice versa */
+enum { BATCH = 100 }; /* updates, then a key to set has its turn */
 
 struct client {
-    void *ctx, *updates, *collector;
-    kvmap *map;
-    int64_t sequence; /* of the last update that the table has */
-    int64_t began;
-    bool listens;  /* and sets nothing */
-    bool back;     /* all is set: the last update has come back */
-    uint64_t last; /* its mark */
-    long rate;
-    int64_t count, sent; /* INT64_MAX: until stopped */
+    struct replica replica;
+    void *collector;
+    long count, rate;
+    int64_t set_at; /* when to set the next key */
 };
 
-/* A subscription that lives, and then a snapshot; see snapshots.c. */
-static bool join(struct client *self)
+static bool is_done(struct client *self)
 {
-    zg_msg end = { 0 };
-
-    if (!snapshots_join(self->ctx, self->updates, zg_value[0], NULL,
-                        KVSIMPLE_FRAMES, &self->map, &end))
-        return false;
-    self->sequence = kv_number(&end);
-    zg_clear(&end);
-    printf("I: snapshot of %zu keys, up to update %ld\n",
-           kvmap_count(self->map), (long) self->sequence);
-    return true;
+    return self->count > 0 && self->replica.sequence >= self->count;
 }
 
-static bool done(struct client *self)
+static void follow(struct client *self)
 {
-    return self->listens ? self->sequence >= self->count : self->back;
+    zg_msg msg = { 0 };
+
+    for (int i = 0; i < BATCH && !is_done(self); i++) {
+        if (!zg_recv(&msg, replica_socket(&self->replica), ZMQ_DONTWAIT))
+            break;
+        replica_take(&self->replica, &msg);
+    }
+    zg_clear(&msg);
 }
 
-/* Apply what has come, unless the snapshot had it. False: one is missing. */
-static bool follow(struct client *self)
+/* Return true if the replica is complete and it is time to set a key. */
+static bool may_set(struct client *self, int64_t now)
+{
+    return self->replica.state == REPLICA_FOLLOWING && now >= self->set_at;
+}
+
+/* Send a random update. If the server takes no more, it is lost. */
+static void set_key(struct client *self)
 {
     zg_msg update = { 0 };
-    bool whole = true;
 
-    for (int i = 0; i < BATCH && !done(self) && whole; i++) {
-        if (!kvsimple_recv(&update, self->updates, ZMQ_DONTWAIT))
-            break;
-        if (update.count == 0 || kv_number(&update) <= self->sequence)
-            continue;
-        whole = kv_number(&update) == self->sequence + 1;
-        if (!whole)
-            fprintf(stderr, "E: update %ld is followed by %ld: a hole\n",
-                    (long) self->sequence, (long) kv_number(&update));
-        self->sequence = kv_number(&update);
-        self->back =
-            self->sent == self->count && kv_mark(&update) == self->last;
-        kvmap_store(self->map, &update, 0);
-    }
+    kvsimple_make_random(&update, "");
+    zg_send(&update, self->collector, ZMQ_DONTWAIT);
     zg_clear(&update);
-    return whole;
+    self->set_at = zg_now() + (self->rate > 0 ? 1000 / self->rate : 0);
 }
 
-/* Send what is due; returns when to come again. */
-static int64_t set_keys(struct client *self)
+static void run(struct client *self)
 {
-    int64_t now = zg_now(), due = (now - self->began) * self->rate / 1000;
-
-    for (int i = 0; i < BATCH; i++) {
-        if (self->listens || self->sent == self->count)
-            return ZG_FOREVER;
-        if (self->rate > 0 && self->sent >= due)
-            return self->began + (self->sent + 1) * 1000 / self->rate;
-        zg_msg update = { 0 };
-        kvsimple_random(&update, "", 0);
-        self->last = kv_mark(&update);
-        bool sent = zg_send(&update, self->collector, ZMQ_DONTWAIT);
-        zg_clear(&update);
-        if (!sent)
-            return now + 1; /* the server is away, or slower than we */
-        self->sent++;
+    while (!is_done(self)) {
+        int64_t next_at = replica_tick(&self->replica);
+        if (may_set(self, next_at))
+            next_at = self->set_at;
+        zmq_pollitem_t input = { .socket = replica_socket(&self->replica),
+                                 .events = ZMQ_POLLIN };
+        if (zg_poll(&input, 1, next_at) == -1)
+            break;
+        follow(self);
+        if (may_set(self, zg_now()))
+            set_key(self);
     }
-    return now;
 }
 
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    void *ctx = zg_start(), *updates = zg_socket(ctx, ZMQ_SUB);
-    struct client self = { .ctx = ctx, .updates = updates };
-    zmq_pollitem_t item = { updates, 0, ZMQ_POLLIN, 0 };
-    bool whole = true;
+    struct client self = { .count = zg_number('n'), .rate = zg_number('m') };
+    if (zg_number('t') < 2 * CHP_HUGZ_MS)
+        zg_usage_error();
+    void *ctx = zg_start();
 
-    self.listens = zg_value['C'] != NULL;
-    self.count = zg_number('n') > 0 ? zg_number('n') : INT64_MAX;
-    self.rate = zg_number('m');
-    self.map = kvmap_new();
+    self.set_at = zg_value['C'] != NULL ? ZG_FOREVER : 0;
     self.collector = zg_socket(ctx, ZMQ_PUSH);
-    zg_set(updates, ZMQ_RCVHWM, CHP_CLIENT_QUEUE);
-    zg_must(zmq_setsockopt(updates, ZMQ_SUBSCRIBE, "", 0));
-    zg_connect(updates, zg_value[1]);
     zg_connect(self.collector, zg_value[2]);
-    bool going = join(&self);
-    for (self.began = zg_now(); going && whole && !done(&self);) {
-        going = zg_poll(&item, 1, set_keys(&self)) != -1;
-        whole = follow(&self);
-    }
-    kvmap_report(self.map, self.sequence);
-    kvmap_destroy(&self.map);
-    zmq_close(updates);
+    replica_init(&self.replica, ctx, KVSIMPLE_FRAMES, NULL, zg_number('t'));
+    replica_join(&self.replica, zg_value[0], zg_value[1]);
+    run(&self);
+    table_report(self.replica.table, self.replica.sequence);
+    replica_destroy(&self.replica);
     zmq_close(self.collector);
     zg_stop(ctx);
-    return whole ? EXIT_SUCCESS : EXIT_FAILURE;
+    return EXIT_SUCCESS;
 }

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: 0BSD */
-/* clonecli4.c - shares one branch of the server's table.
+/* clonecli4.c - keeps a replica of a subtree, and sets keys in it.
  *
  *     DEALER ---> ROUTER clonesrv4 PUB ---> SUB clonecli4
  *            5556                      5557     (this)
  *              PUSH ---> PULL clonesrv4
  *                   5558
  *
- * It asks for the keys below a path and subscribes to the same, so the rest of
- * the table costs it nothing. Their numbers have gaps, for the rest has numbers
- * too: what clonecli3 took for a hole is the rule here, and a lost update can
- * no longer be told by its number. clonecli5 finds another way.
+ * The client asks for a snapshot of its subtree, and subscribes to it. It
+ * receives no other updates, so their numbers have gaps, and a missed update is
+ * not detected; clonecli5 does. Another run or a silence of the server is
+ * detected by HUGZ, to which the client subscribes too.
  *
- * Build: cc -Icommon ch5-pubsub/clonecli4.c ch5-pubsub/kvsimple.c
- *           ch5-pubsub/kvmap.c ch5-pubsub/snapshots.c
+ * A key that this client sets goes to the server first. It changes the replica
+ * when it comes back with a number. An update that is lost on its way to the
+ * server is not sent again; clonecli6 does that.
+ *
+ * Build: cc -Icommon ch5-pubsub/clonecli4.c ch5-pubsub/replica.c
+ *           ch5-pubsub/kvmsg.c ch5-pubsub/table.c
  *           -o clonecli4 -lzmq -lpthread
  *
  * Try it:
@@ -22,127 +26,100 @@
  *
  * Guide: chapter 5, "Working with Subtrees".
  */
-#include "chp.h"
 #include "kvsimple.h"
-#include "snapshots.h"
+#include "replica.h"
 
 static const char usage[] =
-    "clonecli4 [-C] [-d DIR] [-n COUNT] [-m N] "
+    "clonecli4 [-C] [-d DIR] [-m N] [-n COUNT] [-t MS] "
     "[SNAPSHOT [PUBLISHER [COLLECTOR]]]\n"
-    "Keeps a copy of a part of the server's table, and sets keys in it.\n"
-    "  -C         only keep the copy, set nothing\n"
-    "  -d DIR     the part: what begins with this (/client/)\n"
-    "  -n COUNT   keys to set, with -C updates to see; 0: until stopped (0)\n"
-    "  -m N       keys to set per second; 0: as fast as it can (1)\n"
+    "Keeps a replica of a subtree of the table, and sets random keys in it.\n"
+    "  -C         set no keys\n"
+    "  -d DIR     the subtree: what begins with this (/client/)\n"
+    "  -m N       keys to set per second; 0: as fast as possible (1)\n"
+    "  -n COUNT   end after this update; 0: until stopped (0)\n"
+    "  -t MS      join again after this silence, at least 2000 (10000)\n"
     "  SNAPSHOT   connect (tcp://localhost:5556)\n"
     "  PUBLISHER  connect (tcp://localhost:5557)\n"
     "  COLLECTOR  connect (tcp://localhost:5558)\n"
     "Peers: clonesrv4 SNAPSHOT PUBLISHER COLLECTOR\n";
 
-enum { BATCH = 100 }; /* updates, then it is time to set some, and vice versa */
+enum { BATCH = 100 }; /* updates, then a key to set has its turn */
 
 struct client {
-    void *ctx, *updates, *collector;
-    kvmap *map;
-    int64_t sequence; /* of the last update that the table has */
-    int64_t began;
-    bool listens;  /* and sets nothing */
-    bool back;     /* all is set: the last update has come back */
-    uint64_t last; /* its mark */
-    long rate;
-    int64_t count, sent; /* INT64_MAX: until stopped */
+    struct replica replica;
+    void *collector;
+    long count, rate;
+    int64_t set_at; /* when to set the next key */
 };
 
-/* A subscription that lives, and then a snapshot; see snapshots.c. */
-static bool join(struct client *self)
+static bool is_done(struct client *self)
 {
-    zg_msg end = { 0 };
-
-    if (!snapshots_join(self->ctx, self->updates, zg_value[0], zg_value['d'],
-                        KVSIMPLE_FRAMES, &self->map, &end))
-        return false;
-    self->sequence = kv_number(&end);
-    zg_clear(&end);
-    printf("I: snapshot of %zu keys, up to update %ld\n",
-           kvmap_count(self->map), (long) self->sequence);
-    return true;
+    return self->count > 0 && self->replica.sequence >= self->count;
 }
 
-static bool done(struct client *self)
-{
-    return self->listens ? self->sequence >= self->count : self->back;
-}
-
-/* Apply what has come, unless the snapshot had it. HUGZ has no number. */
 static void follow(struct client *self)
+{
+    zg_msg msg = { 0 };
+
+    for (int i = 0; i < BATCH && !is_done(self); i++) {
+        if (!zg_recv(&msg, replica_socket(&self->replica), ZMQ_DONTWAIT))
+            break;
+        replica_take(&self->replica, &msg);
+    }
+    zg_clear(&msg);
+}
+
+/* Return true if the replica is complete and it is time to set a key. */
+static bool may_set(struct client *self, int64_t now)
+{
+    return self->replica.state == REPLICA_FOLLOWING && now >= self->set_at;
+}
+
+/* Send a random update. If the server takes no more, it is lost. */
+static void set_key(struct client *self)
 {
     zg_msg update = { 0 };
 
-    for (int i = 0; i < BATCH && !done(self); i++) {
-        if (!kvsimple_recv(&update, self->updates, ZMQ_DONTWAIT))
-            break;
-        if (update.count == 0 || kv_number(&update) <= self->sequence
-            || !kv_starts(&update, zg_value['d']))
-            continue;
-        self->sequence = kv_number(&update);
-        self->back =
-            self->sent == self->count && kv_mark(&update) == self->last;
-        kvmap_store(self->map, &update, 0);
-    }
+    kvsimple_make_random(&update, zg_value['d']);
+    zg_send(&update, self->collector, ZMQ_DONTWAIT);
     zg_clear(&update);
+    self->set_at = zg_now() + (self->rate > 0 ? 1000 / self->rate : 0);
 }
 
-/* Send what is due; returns when to come again. */
-static int64_t set_keys(struct client *self)
+static void run(struct client *self)
 {
-    int64_t now = zg_now(), due = (now - self->began) * self->rate / 1000;
-
-    for (int i = 0; i < BATCH; i++) {
-        if (self->listens || self->sent == self->count)
-            return ZG_FOREVER;
-        if (self->rate > 0 && self->sent >= due)
-            return self->began + (self->sent + 1) * 1000 / self->rate;
-        zg_msg update = { 0 };
-        kvsimple_random(&update, zg_value['d'], 0);
-        self->last = kv_mark(&update);
-        bool sent = zg_send(&update, self->collector, ZMQ_DONTWAIT);
-        zg_clear(&update);
-        if (!sent)
-            return now + 1; /* the server is away, or slower than we */
-        self->sent++;
+    while (!is_done(self)) {
+        int64_t next_at = replica_tick(&self->replica);
+        if (may_set(self, next_at))
+            next_at = self->set_at;
+        zmq_pollitem_t input = { .socket = replica_socket(&self->replica),
+                                 .events = ZMQ_POLLIN };
+        if (zg_poll(&input, 1, next_at) == -1)
+            break;
+        follow(self);
+        if (may_set(self, zg_now()))
+            set_key(self);
     }
-    return now;
-}
-
-static void subscribe(void *updates, const char *prefix)
-{
-    zg_must(zmq_setsockopt(updates, ZMQ_SUBSCRIBE, prefix, strlen(prefix)));
 }
 
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    void *ctx = zg_start(), *updates = zg_socket(ctx, ZMQ_SUB);
-    struct client self = { .ctx = ctx, .updates = updates };
-    zmq_pollitem_t item = { updates, 0, ZMQ_POLLIN, 0 };
-    self.listens = zg_value['C'] != NULL;
-    self.count = zg_number('n') > 0 ? zg_number('n') : INT64_MAX;
-    self.rate = zg_number('m');
-    self.map = kvmap_new();
+    struct client self = { .count = zg_number('n'), .rate = zg_number('m') };
+    if (zg_number('t') < 2 * CHP_HUGZ_MS
+        || strlen(zg_value['d']) > CHP_SUBTREE_MAX)
+        zg_usage_error();
+    void *ctx = zg_start();
+
+    self.set_at = zg_value['C'] != NULL ? ZG_FOREVER : 0;
     self.collector = zg_socket(ctx, ZMQ_PUSH);
-    zg_set(updates, ZMQ_RCVHWM, CHP_CLIENT_QUEUE);
-    subscribe(updates, zg_value['d']);
-    subscribe(updates, CHP_HUGZ); /* last: when it comes, the other lives too */
-    zg_connect(updates, zg_value[1]);
     zg_connect(self.collector, zg_value[2]);
-    bool going = join(&self);
-    for (self.began = zg_now(); going && !done(&self);) {
-        going = zg_poll(&item, 1, set_keys(&self)) != -1;
-        follow(&self);
-    }
-    kvmap_report(self.map, self.sequence);
-    kvmap_destroy(&self.map);
-    zmq_close(updates);
+    replica_init(&self.replica, ctx, KVSIMPLE_FRAMES, zg_value['d'],
+                 zg_number('t'));
+    replica_join(&self.replica, zg_value[0], zg_value[1]);
+    run(&self);
+    table_report(self.replica.table, self.replica.sequence);
+    replica_destroy(&self.replica);
     zmq_close(self.collector);
     zg_stop(ctx);
     return EXIT_SUCCESS;

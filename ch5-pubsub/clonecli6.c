@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: 0BSD */
-/* clonecli6.c - sets keys in a table, and need not know how it survives.
+/* clonecli6.c - sets keys in a table that survives its server.
  *
  *     clonecli6 with a clone ---> clonesrv6 -p   P = 5556
  *        (this)              \--> clonesrv6 -b   P = 5566
  *
- * All of model five and the failover besides is behind a few functions: this is
- * what a protocol is like when it has become an API.
+ * The protocol and the failover are behind the few functions of clone.h. The
+ * program sets a random key, waits until a server has confirmed it, and sets
+ * the next one.
  *
  * Build: cc -Icommon ch5-pubsub/clonecli6.c ch5-pubsub/clone.c
- *           ch5-pubsub/replica.c ch5-pubsub/kvmsg.c ch5-pubsub/kvmap.c
- *           ch5-pubsub/hugz.c -o clonecli6 -lzmq -lpthread
+ *           ch5-pubsub/replica.c ch5-pubsub/kvmsg.c ch5-pubsub/table.c
+ *           -o clonecli6 -lzmq -lpthread
  *
  * Try it:
  *     $ bin/clonesrv6 -p & bin/clonesrv6 -b & bin/clonecli6 -n 3 -v
@@ -18,38 +19,43 @@
  *
  * Guide: chapter 5, "Building a Multithreaded Stack and API".
  */
+#include "chp.h"
 #include "clone.h"
 
 static const char usage[] =
     "clonecli6 [-C] [-d DIR] [-e MS] [-m N] [-n COUNT] [-t MS] [-v] "
     "[SERVER [SERVER]]\n"
     "Sets random keys in a table that a pair of servers keeps.\n"
-    "  -C         only keep a copy, set nothing\n"
-    "  -d DIR     the part of the table: what begins with this (/client/)\n"
-    "  -e MS      keys live up to so long, in whole seconds; 0: for ever "
-    "(30000)\n"
-    "  -m N       keys to set per second; 0: as fast as it can (1)\n"
+    "  -C         set no keys\n"
+    "  -d DIR     the subtree: what begins with this (/client/)\n"
+    "  -e MS      longest ttl of a key, at least 1000; 0: no ttl (30000)\n"
+    "  -m N       keys to set per second; 0: as fast as possible (1)\n"
     "  -n COUNT   keys to set, then it ends; 0: until stopped (0)\n"
-    "  -t MS      a server that is silent so long is left (5000)\n"
-    "  -v         show each key when a server has confirmed it\n"
+    "  -t MS      silence of a server after which to join the other (5000)\n"
+    "  -v         print each key that a server has confirmed\n"
     "  SERVER     connect (tcp://localhost:5556)\n"
     "  SERVER     connect (tcp://localhost:5566)\n"
     "Peers: clonesrv6 SERVER SERVER\n";
 
-/* Set a random key, and wait until it is safe. False: the program stops. */
-static bool set_one(clone *table, long longest)
+enum { SYNC_MS = 10000 }; /* then wait again */
+
+/* Set a random key, and wait until a server has confirmed it. Return false on
+ * shutdown. */
+static bool set_one(struct clone *table, long max_ttl)
 {
-    char key[300], value[24];
+    char key[CHP_KEY_MAX + 5], value[24];
+    long ttl = max_ttl > 0 ? 1 + random() % max_ttl : 0;
     int size =
         snprintf(key, sizeof key, "%s%ld", zg_value['d'], random() % 10000);
     int length = snprintf(value, sizeof value, "%ld", random() % 1000000);
 
-    if (!clone_set(table, key, (size_t) size, value, (size_t) length,
-                   longest > 0 ? random() % longest : 0))
+    if (!clone_set(table, key, (size_t) size, value, (size_t) length, ttl))
         return false;
-    while (!clone_sync(table, 10000))
+    while (!clone_sync(table, SYNC_MS)) {
         if (errno != ETIMEDOUT)
             return false;
+        fprintf(stderr, "W: no server has confirmed %s: waiting\n", key);
+    }
     if (zg_value['v'] != NULL)
         printf("I: %s = %s\n", key, value);
     return true;
@@ -58,23 +64,24 @@ static bool set_one(clone *table, long longest)
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    long count = zg_number('n'), rate = zg_number('m'), sent = 0;
-    long longest = zg_number('e') / 1000;
-    if (zg_number('t') == 0)
+    long count = zg_number('n'), rate = zg_number('m'), expiry = zg_number('e');
+    if (zg_number('t') == 0 || (expiry > 0 && expiry < 1000)
+        || strlen(zg_value['d']) > CHP_SUBTREE_MAX)
         zg_usage_error();
     void *ctx = zg_start(), *clock = zg_socket(ctx, ZMQ_PAIR);
-    clone *table = clone_new(ctx, zg_number('t'));
+    struct clone *table = clone_new(ctx, zg_number('t'));
 
     clone_subtree(table, zg_value['d']);
-    clone_connect(table, zg_value[0]);
-    clone_connect(table, zg_value[1]);
-    bool going = zg_value['C'] == NULL;
-    while (going && (count == 0 || sent++ < count)) {
-        going = rate == 0 || zg_sleep(clock, 1000 / rate);
-        going = going && set_one(table, longest);
-    }
+    for (int i = 0; i < 2; i++)
+        if (!clone_connect(table, zg_value[i]))
+            zg_die(zg_value[i]);
     if (zg_value['C'] != NULL)
         zg_sleep(clock, INT32_MAX);
+    else
+        for (long sent = 0; count == 0 || sent < count; sent++)
+            if ((rate > 0 && !zg_sleep(clock, 1000 / rate))
+                || !set_one(table, expiry / 1000))
+                break;
     clone_report(table);
     clone_destroy(&table);
     zmq_close(clock);

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: 0BSD */
-/* clonesrv1.c - publishes a table as a stream of updates, and keeps a copy.
+/* clonesrv1.c - publishes the updates of a table.
  *
- *     PUB clonesrv1 ---> SUB clonecli1, as many as like
+ *     PUB clonesrv1 ---> SUB clonecli1, any number of them
  *         (this)   5556
  *
- * Each update is a key, the number of the update, and a value. Whoever sees
- * all of them has the same table; whoever comes late, or reads too slowly, does
- * not, and is not told. The models that follow mend that, one thing each.
+ * An update is a key, the number of the update, and a value. A client that
+ * receives all of them has the same table.
  *
- * Build: cc -Icommon ch5-pubsub/clonesrv1.c ch5-pubsub/kvsimple.c
- *           ch5-pubsub/kvmap.c -o clonesrv1 -lzmq -lpthread
+ * A client that connects late, or reads too slowly, has another table, and
+ * nobody is told. clonesrv2 adds a snapshot for late clients; clonecli3 detects
+ * missed updates.
+ *
+ * Build: cc -Icommon ch5-pubsub/clonesrv1.c ch5-pubsub/table.c
+ *           -o clonesrv1 -lzmq -lpthread
  *
  * Try it:
  *     $ bin/clonecli1 & bin/clonesrv1 -n 3000
@@ -19,53 +22,80 @@
  * Guide: chapter 5, "Representing State as Key-Value Pairs".
  */
 #include "kvsimple.h"
+#include "table.h"
 
 static const char usage[] =
     "clonesrv1 [-n COUNT] [-m N] [-s SEED] [PUBLISHER]\n"
     "Publishes random updates of a table of 10,000 keys.\n"
-    "  -n COUNT   updates, then it ends; 0: until stopped (0)\n"
-    "  -m N       updates per second; 0: as fast as it can (1000)\n"
-    "  -s SEED    random numbers that repeat; 0: that do not (0)\n"
+    "  -n COUNT   updates to publish; 0: until stopped (0)\n"
+    "  -m N       updates per second; 0: as fast as possible (1000)\n"
+    "  -s SEED    repeat the random updates of this seed; 0: new ones (0)\n"
     "  PUBLISHER  bind (tcp://127.0.0.1:5556)\n"
     "Peers: clonecli1 PUBLISHER\n";
 
-/* For subscribers that are there already: they try every 0.1 to 0.2 s. */
-enum { SETTLE_MS = 1000 };
+enum {
+    BATCH = 100,      /* updates, then look for a signal */
+    SETTLE_MS = 1000, /* for subscribers that wait: they retry every 0.2 s */
+};
 
-/* [key][number][value], into our own table and to all; false to stop. */
-static bool publish(void *publisher, kvmap *map, int64_t number)
+struct server {
+    void *publisher;
+    table *table;
+    int64_t number, began_at; /* number of the last update */
+    long count, rate;
+};
+
+static bool is_done(struct server *self)
 {
+    return self->count > 0 && self->number >= self->count;
+}
+
+/* Publish the updates that are due by now, at most a batch. */
+static void publish(struct server *self)
+{
+    int64_t due = (zg_now() - self->began_at) * self->rate / 1000;
     zg_msg update = { 0 };
 
-    kvsimple_random(&update, "", number);
-    kvmap_store(map, &update, 0);
-    bool sent = zg_send(&update, publisher, 0);
+    for (int i = 0; i < BATCH && !is_done(self); i++) {
+        if (self->rate > 0 && self->number >= due)
+            break;
+        kvsimple_make_random(&update, "");
+        kv_set_number(&update, ++self->number);
+        table_update(self->table, &update, 0);
+        if (!zg_send(&update, self->publisher, 0))
+            break; /* shutdown */
+    }
     zg_clear(&update);
-    return sent;
+}
+
+static void run(struct server *self)
+{
+    zmq_pollitem_t stop = { self->publisher, 0, ZMQ_POLLERR, 0 };
+    int64_t wait = self->rate > 0 ? 1 : 0;
+
+    while (!is_done(self) && zg_poll(&stop, 1, zg_now() + wait) != -1)
+        publish(self);
 }
 
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    long count = zg_number('n'), rate = zg_number('m'), seed = zg_number('s');
-    void *ctx = zg_start(), *publisher = zg_socket(ctx, ZMQ_PUB);
-    kvmap *map = kvmap_new();
-    int64_t number = 0;
+    struct server self = { .count = zg_number('n'), .rate = zg_number('m') };
+    long seed = zg_number('s');
+    void *ctx = zg_start();
 
     if (seed != 0)
         srandom((unsigned) seed);
-    zg_bind(publisher, "publisher", zg_value[0]);
-    bool going = zg_sleep(publisher, SETTLE_MS);
-    int64_t began = zg_now();
-    while (going && (count == 0 || number < count)) {
-        int64_t due = rate > 0 ? began + number * 1000 / rate : 0;
-        if (due > zg_now())
-            going = zg_sleep(publisher, (long) (due - zg_now()));
-        going = going && publish(publisher, map, ++number);
-    }
-    kvmap_report(map, number);
-    kvmap_destroy(&map);
-    zmq_close(publisher);
+    self.table = table_new();
+    self.publisher = zg_socket(ctx, ZMQ_PUB);
+    chp_prepare_publisher(self.publisher);
+    zg_bind(self.publisher, "publisher", zg_value[0]);
+    zg_sleep(self.publisher, SETTLE_MS);
+    self.began_at = zg_now();
+    run(&self);
+    table_report(self.table, self.number);
+    table_destroy(&self.table);
+    zmq_close(self.publisher);
     zg_stop(ctx);
     return EXIT_SUCCESS;
 }

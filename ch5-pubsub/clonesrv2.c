@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: 0BSD */
-/* clonesrv2.c - publishes updates, and hands the table to whoever comes late.
+/* clonesrv2.c - publishes the updates of a table, and sends snapshots of it.
  *
  *     DEALER clonecli2 <--- ROUTER clonesrv2 PUB ---> SUB clonecli2
  *      [ICANHAZ?]     5556          (this)      5557
  *
- * One thread makes the updates, keeps the table, and answers requests for it:
- * so a snapshot is exactly what the updates up to its number have made. Once a
- * second it says HUGZ to its subscribers, by which one that hears nothing else
- * learns that its subscription has arrived.
+ * A late client asks for a snapshot: the table as of one of the updates. One
+ * thread publishes the updates and starts the snapshots, so the number of a
+ * snapshot is exact.
  *
- * Build: cc -Icommon ch5-pubsub/clonesrv2.c ch5-pubsub/kvsimple.c
- *           ch5-pubsub/kvmap.c ch5-pubsub/snapshots.c
- *           -o clonesrv2 -lzmq -lpthread
+ * Once a second the server publishes HUGZ. To a client it proves that its
+ * subscription is active, that the server lives, and, by the epoch in it,
+ * that this is still the same run of the server.
+ *
+ * A client that reads too slowly misses updates; clonecli3 detects that. Only
+ * the server makes updates; clonesrv3 accepts them from clients.
+ *
+ * Build: cc -Icommon ch5-pubsub/clonesrv2.c ch5-pubsub/snapshots.c
+ *           ch5-pubsub/table.c -o clonesrv2 -lzmq -lpthread
  *
  * Try it:
  *     $ bin/clonesrv2 & sleep 3; bin/clonecli2 -n 6000
@@ -20,64 +25,56 @@
  *
  * Guide: chapter 5, "Getting an Out-of-Band Snapshot".
  */
-#include "chp.h"
 #include "kvsimple.h"
 #include "snapshots.h"
+#include "table.h"
 
 static const char usage[] =
     "clonesrv2 [-n COUNT] [-m N] [-s SEED] [SNAPSHOT [PUBLISHER]]\n"
-    "Publishes random updates of a table of 10,000 keys, and hands it out.\n"
-    "  -n COUNT   updates, then it ends; 0: until stopped (0)\n"
-    "  -m N       updates per second; 0: as fast as it can (1000)\n"
-    "  -s SEED    random numbers that repeat; 0: that do not (0)\n"
+    "Publishes random updates of a table of 10,000 keys, and snapshots.\n"
+    "  -n COUNT   updates to publish; 0: until stopped (0)\n"
+    "  -m N       updates per second; 0: as fast as possible (1000)\n"
+    "  -s SEED    repeat the random updates of this seed; 0: new ones (0)\n"
     "  SNAPSHOT   bind (tcp://127.0.0.1:5556)\n"
     "  PUBLISHER  bind (tcp://127.0.0.1:5557)\n"
     "Peers: clonecli2 SNAPSHOT PUBLISHER\n";
 
-enum { BATCH = 100 }; /* updates or requests, then the others' turn */
+enum { BATCH = 100 }; /* updates or requests, then the others have a turn */
 
 struct server {
     void *snapshot, *publisher;
-    kvmap *map;
-    snapshots *readers;
-    int64_t number, began, hugz_at;
+    table *table;
+    snapshots *snapshots;
+    int64_t number, hugz_at; /* number of the last update */
+    int64_t began_at;
     long count, rate;
 };
 
-static void say_hugz(struct server *self)
-{
-    zg_msg hugz = { 0 };
-
-    kvsimple_make(&hugz, CHP_HUGZ, strlen(CHP_HUGZ), 0, "", 0);
-    zg_send(&hugz, self->publisher, 0);
-    zg_clear(&hugz);
-    self->hugz_at = zg_now() + CHP_HUGZ_MS;
-}
-
-static bool ended(struct server *self)
+static bool is_done(struct server *self)
 {
     return self->count > 0 && self->number >= self->count;
 }
 
-/* The updates that are due by now, but not all at once. */
+/* Publish the updates that are due by now, at most a batch. */
 static void publish(struct server *self)
 {
-    int64_t due = (zg_now() - self->began) * self->rate / 1000;
+    int64_t due = (zg_now() - self->began_at) * self->rate / 1000;
     zg_msg update = { 0 };
 
-    for (int i = 0; i < BATCH && !ended(self); i++) {
+    for (int i = 0; i < BATCH && !is_done(self); i++) {
         if (self->rate > 0 && self->number >= due)
             break;
-        kvsimple_random(&update, "", ++self->number);
-        kvmap_store(self->map, &update, 0);
+        kvsimple_make_random(&update, "");
+        kv_set_number(&update, ++self->number);
+        table_update(self->table, &update, 0);
         if (!zg_send(&update, self->publisher, 0))
-            break; /* we are to stop */
+            break; /* shutdown */
     }
     zg_clear(&update);
 }
 
 /* [client][ICANHAZ?] */
-static void answer(struct server *self)
+static void begin_snapshots(struct server *self)
 {
     zg_msg request = { 0 };
 
@@ -85,7 +82,7 @@ static void answer(struct server *self)
         if (!zg_recv(&request, self->snapshot, ZMQ_DONTWAIT))
             break;
         if (request.count != 2
-            || !snapshots_begin(self->readers, &request, self->number))
+            || !snapshots_begin(self->snapshots, &request, self->number))
             zg_drop(&request, "a client");
     }
     zg_clear(&request);
@@ -93,17 +90,20 @@ static void answer(struct server *self)
 
 static void run(struct server *self)
 {
-    zmq_pollitem_t item = { self->snapshot, 0, ZMQ_POLLIN, 0 };
-    int64_t until = 0;
+    zmq_pollitem_t requests = { self->snapshot, 0, ZMQ_POLLIN, 0 };
+    int64_t next_at = 0;
 
-    while (!ended(self) && zg_poll(&item, 1, until) != -1) {
-        answer(self);
+    while (!is_done(self) && zg_poll(&requests, 1, next_at) != -1) {
+        begin_snapshots(self);
         publish(self);
-        if (zg_now() >= self->hugz_at)
-            say_hugz(self);
-        until = snapshots_send(self->readers, self->map, NULL);
-        if (until > zg_now() + 1) /* until the next updates are due */
-            until = self->rate == 0 ? 0 : zg_now() + 1;
+        if (zg_now() >= self->hugz_at) {
+            snapshots_publish_hugz(self->snapshots, self->publisher,
+                                   self->number);
+            self->hugz_at = zg_now() + CHP_HUGZ_MS;
+        }
+        next_at = snapshots_send(self->snapshots, self->table);
+        if (next_at > zg_now() + 1) /* the next updates */
+            next_at = self->rate > 0 ? zg_now() + 1 : 0;
     }
 }
 
@@ -116,18 +116,18 @@ int main(int argc, char *argv[])
 
     if (seed != 0)
         srandom((unsigned) seed);
-    self.map = kvmap_new();
+    self.table = table_new();
     self.snapshot = zg_socket(ctx, ZMQ_ROUTER);
-    self.readers = snapshots_new(self.snapshot, KVSIMPLE_FRAMES, kvitem_load);
+    self.snapshots = snapshots_new(self.snapshot, KVSIMPLE_FRAMES, item_append);
     self.publisher = zg_socket(ctx, ZMQ_PUB);
-    zg_set(self.publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
+    chp_prepare_publisher(self.publisher);
     zg_bind(self.snapshot, "snapshot", zg_value[0]);
     zg_bind(self.publisher, "publisher", zg_value[1]);
-    self.began = zg_now();
+    self.began_at = zg_now();
     run(&self);
-    kvmap_report(self.map, self.number);
-    snapshots_destroy(&self.readers);
-    kvmap_destroy(&self.map);
+    table_report(self.table, self.number);
+    snapshots_destroy(&self.snapshots);
+    table_destroy(&self.table);
     zmq_close(self.snapshot);
     zmq_close(self.publisher);
     zg_stop(ctx);

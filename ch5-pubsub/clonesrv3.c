@@ -6,13 +6,15 @@
  *              PUSH ---> PULL (this)
  *                   5558
  *
- * Clients do not publish to each other: two that set the same key would see the
- * two values in different order, and differ for ever. They send them here, each
- * gets the next number and goes to all, its sender too. That order is true.
+ * If clients published to each other, two that set the same key at the same
+ * time would receive the two values in different orders, and keep different
+ * ones. So they send their updates here. Each update gets the next number, and
+ * goes to all clients, its sender included. All apply them in that order.
  *
- * Build: cc -Icommon ch5-pubsub/clonesrv3.c ch5-pubsub/kvsimple.c
- *           ch5-pubsub/kvmap.c ch5-pubsub/snapshots.c
- *           -o clonesrv3 -lzmq -lpthread
+ * If the server restarts, its table is lost; clonesrv6 is a pair of servers.
+ *
+ * Build: cc -Icommon ch5-pubsub/clonesrv3.c ch5-pubsub/snapshots.c
+ *           ch5-pubsub/table.c -o clonesrv3 -lzmq -lpthread
  *
  * Try it:
  *     $ bin/clonesrv3 & bin/clonecli3 -n 5 & bin/clonecli3 -n 5
@@ -21,45 +23,29 @@
  *
  * Guide: chapter 5, "Republishing Updates from Clients".
  */
-#include "chp.h"
 #include "kvsimple.h"
 #include "snapshots.h"
+#include "table.h"
 
 static const char usage[] =
     "clonesrv3 [SNAPSHOT [PUBLISHER [COLLECTOR]]]\n"
-    "Numbers the updates of its clients, publishes them, hands out the table.\n"
+    "Numbers the updates of its clients, publishes them, sends snapshots.\n"
     "  SNAPSHOT   bind (tcp://127.0.0.1:5556)\n"
     "  PUBLISHER  bind (tcp://127.0.0.1:5557)\n"
     "  COLLECTOR  bind (tcp://127.0.0.1:5558)\n"
     "Peers: clonecli3 SNAPSHOT PUBLISHER COLLECTOR\n";
 
-enum { BATCH = 100 }; /* updates or requests, then the others' turn */
+enum { BATCH = 100 }; /* updates or requests, then the others have a turn */
 
 struct server {
     void *snapshot, *publisher, *collector;
-    kvmap *map;
-    snapshots *readers;
-    int64_t number, hugz_at;
+    table *table;
+    snapshots *snapshots;
+    int64_t number, hugz_at; /* number of the last update */
 };
 
-static void say_hugz(struct server *self)
-{
-    zg_msg hugz = { 0 };
-
-    kvsimple_make(&hugz, CHP_HUGZ, strlen(CHP_HUGZ), 0, "", 0);
-    zg_send(&hugz, self->publisher, 0);
-    zg_clear(&hugz);
-    self->hugz_at = zg_now() + CHP_HUGZ_MS;
-}
-
-/* A key that means something else on the way would end everybody's snapshot. */
-static bool reserved(zg_msg *update)
-{
-    return zg_is(update, KV_KEY, CHP_KTHXBAI)
-           || zg_is(update, KV_KEY, CHP_HUGZ);
-}
-
-static void collect(struct server *self)
+/* Number, store and publish the updates of clients. */
+static void publish(struct server *self)
 {
     zg_msg update = { 0 };
 
@@ -68,19 +54,19 @@ static void collect(struct server *self)
             break;
         if (update.count == 0)
             continue;
-        if (reserved(&update)) {
-            zg_drop(&update, "a client: the key is reserved");
+        if (kv_is_reserved(&update) || !table_has_room(self->table, &update)) {
+            zg_drop(&update, "a client");
             continue;
         }
         kv_set_number(&update, ++self->number);
-        kvmap_store(self->map, &update, 0);
+        table_update(self->table, &update, 0);
         zg_send(&update, self->publisher, 0);
     }
     zg_clear(&update);
 }
 
 /* [client][ICANHAZ?] */
-static void answer(struct server *self)
+static void begin_snapshots(struct server *self)
 {
     zg_msg request = { 0 };
 
@@ -88,7 +74,7 @@ static void answer(struct server *self)
         if (!zg_recv(&request, self->snapshot, ZMQ_DONTWAIT))
             break;
         if (request.count != 2
-            || !snapshots_begin(self->readers, &request, self->number))
+            || !snapshots_begin(self->snapshots, &request, self->number))
             zg_drop(&request, "a client");
     }
     zg_clear(&request);
@@ -96,39 +82,43 @@ static void answer(struct server *self)
 
 static void run(struct server *self)
 {
-    zmq_pollitem_t items[] = { { self->snapshot, 0, ZMQ_POLLIN, 0 },
-                               { self->collector, 0, ZMQ_POLLIN, 0 } };
-    int64_t until = 0;
+    zmq_pollitem_t inputs[] = { { self->snapshot, 0, ZMQ_POLLIN, 0 },
+                                { self->collector, 0, ZMQ_POLLIN, 0 } };
+    int64_t next_at = 0;
 
-    while (zg_poll(items, 2, until) != -1) {
-        answer(self);
-        collect(self);
-        if (zg_now() >= self->hugz_at)
-            say_hugz(self);
-        until = snapshots_send(self->readers, self->map, NULL);
-        if (until > self->hugz_at)
-            until = self->hugz_at;
+    while (zg_poll(inputs, 2, next_at) != -1) {
+        begin_snapshots(self);
+        publish(self);
+        if (zg_now() >= self->hugz_at) {
+            snapshots_publish_hugz(self->snapshots, self->publisher,
+                                   self->number);
+            self->hugz_at = zg_now() + CHP_HUGZ_MS;
+        }
+        next_at = snapshots_send(self->snapshots, self->table);
+        if (next_at > self->hugz_at)
+            next_at = self->hugz_at;
     }
 }
 
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
+    struct server self = { 0 };
     void *ctx = zg_start();
-    struct server self = { .map = kvmap_new() };
 
+    self.table = table_new();
     self.snapshot = zg_socket(ctx, ZMQ_ROUTER);
-    self.readers = snapshots_new(self.snapshot, KVSIMPLE_FRAMES, kvitem_load);
+    self.snapshots = snapshots_new(self.snapshot, KVSIMPLE_FRAMES, item_append);
     self.publisher = zg_socket(ctx, ZMQ_PUB);
     self.collector = zg_socket(ctx, ZMQ_PULL);
-    zg_set(self.publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
+    chp_prepare_publisher(self.publisher);
     zg_bind(self.snapshot, "snapshot", zg_value[0]);
     zg_bind(self.publisher, "publisher", zg_value[1]);
     zg_bind(self.collector, "collector", zg_value[2]);
     run(&self);
-    kvmap_report(self.map, self.number);
-    snapshots_destroy(&self.readers);
-    kvmap_destroy(&self.map);
+    table_report(self.table, self.number);
+    snapshots_destroy(&self.snapshots);
+    table_destroy(&self.table);
     zmq_close(self.snapshot);
     zmq_close(self.publisher);
     zmq_close(self.collector);

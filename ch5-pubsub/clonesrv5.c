@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: 0BSD */
-/* clonesrv5.c - a table whose keys may expire, on a reactor.
+/* clonesrv5.c - lets keys expire, and counts updates.
  *
  *     DEALER <--- ROUTER              PUB ---> SUB clonecli5
  *             5556      clonesrv5         5557
  *              PUSH ---> PULL (this)
  *                   5558
  *
- * Three handlers share one state: requests for the table, updates, and what is
- * done every second. No lock, for all run in one thread; and none may wait.
+ * Messages have five frames from here on. A key with a ttl expires unless it is
+ * set again in time: the server publishes an update that deletes it.
  *
- * A key with a ttl dies when it is not set again in time; its death is an
- * update like any other. HUGZ tells what a copy ought to be: it carries the
- * number of the last update and, for each subtree that somebody asked for, a
- * sum over its keys and values. Whoever missed an update, for whatever reason,
- * finds out.
+ * The server counts the updates of each subtree that a client has asked for.
+ * HUGZ tells the counts, and a client that has another one has missed an
+ * update.
+ *
+ * The program is a reactor: one loop waits for requests, updates and the clock,
+ * and calls a handler for each. The handlers share the state without a lock, as
+ * one thread runs them all; so none of them may block.
+ *
+ * If the server restarts, its table is lost; clonesrv6 is a pair of servers.
  *
  * Build: cc -Icommon ch5-pubsub/clonesrv5.c ch5-pubsub/kvmsg.c
- *           ch5-pubsub/kvmap.c ch5-pubsub/hugz.c ch5-pubsub/snapshots.c
- *           -o clonesrv5 -lzmq -lpthread
+ *           ch5-pubsub/snapshots.c ch5-pubsub/table.c -o clonesrv5 -lzmq -lpthread
  *
  * Try it:
  *     $ bin/clonesrv5 & bin/clonecli5 -n 5 & bin/clonecli5 -n 5
@@ -26,10 +29,9 @@
  *
  * Guide: chapter 5, "Ephemeral Values" and "Using a Reactor".
  */
-#include "chp.h"
-#include "hugz.h"
 #include "kvmsg.h"
 #include "snapshots.h"
+#include "table.h"
 
 static const char usage[] =
     "clonesrv5 [SNAPSHOT [PUBLISHER [COLLECTOR]]]\n"
@@ -39,26 +41,26 @@ static const char usage[] =
     "  COLLECTOR  bind (tcp://127.0.0.1:5558)\n"
     "Peers: clonecli5 SNAPSHOT PUBLISHER COLLECTOR\n";
 
-enum { BATCH = 100 }; /* updates or requests, then the others' turn */
+enum { BATCH = 100 }; /* updates or requests, then the others have a turn */
 
 struct server {
-    void *snapshot, *publisher, *collector, *timers;
-    kvmap *map;
-    snapshots *readers;
-    int64_t number;
-    char epoch[HUGZ_STAMP]; /* a server that starts again is another one */
+    void *snapshot, *publisher, *collector;
+    table *table;
+    snapshots *snapshots;
+    int64_t number, second_at; /* number of the last update */
 };
 
-/* Number it, keep it, publish it; update is empty then. */
+/* Number, store and publish an update, which is empty then. */
 static void apply(struct server *self, zg_msg *update)
 {
     kv_set_number(update, ++self->number);
-    kvmap_store(self->map, update, kvmsg_expires(update));
+    snapshots_count(self->snapshots, update);
+    table_update(self->table, update, kvmsg_expires_at(update));
     zg_send(update, self->publisher, 0);
-    zg_clear(update); /* it is not sent if we are to stop */
+    zg_clear(update); /* not sent during shutdown */
 }
 
-static void collect(struct server *self)
+static void publish(struct server *self)
 {
     zg_msg update = { 0 };
 
@@ -67,91 +69,87 @@ static void collect(struct server *self)
             break;
         if (update.count == 0)
             continue;
-        if (kvmsg_reserved(&update))
-            zg_drop(&update, "a client: the key is reserved");
+        if (!kvmsg_is_acceptable(&update)
+            || !table_has_room(self->table, &update))
+            zg_drop(&update, "a client");
         else
             apply(self, &update);
     }
     zg_clear(&update);
 }
 
-/* [client][ICANHAZ?][subtree]; without the last frame it is all. */
-static void answer(struct server *self)
+/* [client][ICANHAZ?][subtree] */
+static void begin_snapshots(struct server *self)
 {
     zg_msg request = { 0 };
 
     for (int i = 0; i < BATCH; i++) {
         if (!zg_recv(&request, self->snapshot, ZMQ_DONTWAIT))
             break;
-        if (snapshots_begin(self->readers, &request, self->number))
-            hugz_watch(self->map, &request);
-        else
+        if (!snapshots_begin(self->snapshots, &request, self->number))
             zg_drop(&request, "a client");
     }
     zg_clear(&request);
 }
 
-/* Delete what has expired: [key][number][][][] */
+/* Delete the keys whose ttl has ended. */
 static void expire(struct server *self)
 {
-    kvitem *item;
     zg_msg update = { 0 };
+    item *next;
 
-    while ((item = kvmap_expired(self->map, zg_now())) != NULL) {
-        kvmsg_make_delete(&update, item);
+    for (item *it = table_first_timed(self->table); it != NULL; it = next) {
+        next = item_next_timed(it);
+        if (item_time(it) > zg_now())
+            continue;
+        kvmsg_make_delete(&update, it);
         apply(self, &update);
     }
 }
 
-static void every_second(int timer, void *arg)
+static void every_second(struct server *self)
 {
-    struct server *self = arg;
-
-    (void) timer;
     expire(self);
-    hugz_send(self->publisher, self->map, self->epoch, self->number);
+    snapshots_publish_hugz(self->snapshots, self->publisher, self->number);
+    self->second_at = zg_now() + CHP_HUGZ_MS;
 }
 
-/* The reactor: who has something to read, whose time has come. */
 static void run(struct server *self)
 {
-    zmq_pollitem_t items[] = { { self->snapshot, 0, ZMQ_POLLIN, 0 },
-                               { self->collector, 0, ZMQ_POLLIN, 0 } };
-    char stamp[HUGZ_STAMP];
-    int64_t until = 0;
+    zmq_pollitem_t inputs[] = { { self->snapshot, 0, ZMQ_POLLIN, 0 },
+                                { self->collector, 0, ZMQ_POLLIN, 0 } };
+    int64_t next_at = 0;
 
-    while (zg_poll(items, 2, until) != -1) {
-        answer(self);
-        collect(self);
-        zmq_timers_execute(self->timers);
-        hugz_stamp(stamp, self->epoch, self->number);
-        until = snapshots_send(self->readers, self->map, stamp);
-        if (until == ZG_FOREVER)
-            until = zg_now() + zmq_timers_timeout(self->timers);
+    while (zg_poll(inputs, 2, next_at) != -1) {
+        begin_snapshots(self);
+        publish(self);
+        if (zg_now() >= self->second_at)
+            every_second(self);
+        next_at = snapshots_send(self->snapshots, self->table);
+        if (next_at > self->second_at)
+            next_at = self->second_at;
     }
 }
 
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
+    struct server self = { 0 };
     void *ctx = zg_start();
-    struct server self = { .map = kvmap_new(), .timers = zmq_timers_new() };
 
-    hugz_epoch(self.epoch);
+    self.table = table_new();
     self.snapshot = zg_socket(ctx, ZMQ_ROUTER);
-    self.readers = snapshots_new(self.snapshot, KVMSG_FRAMES, kvmsg_load);
+    self.snapshots = snapshots_new(self.snapshot, KVMSG_FRAMES, kvmsg_load);
     self.publisher = zg_socket(ctx, ZMQ_PUB);
     self.collector = zg_socket(ctx, ZMQ_PULL);
-    zg_set(self.publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
+    chp_prepare_publisher(self.publisher);
     zg_bind(self.snapshot, "snapshot", zg_value[0]);
     zg_bind(self.publisher, "publisher", zg_value[1]);
     zg_bind(self.collector, "collector", zg_value[2]);
-    zmq_timers_add(self.timers, CHP_HUGZ_MS, every_second, &self);
     run(&self);
-    kvmap_report(self.map, self.number);
-    snapshots_destroy(&self.readers);
-    kvmap_destroy(&self.map);
-    zmq_timers_destroy(&self.timers);
+    table_report(self.table, self.number);
+    snapshots_destroy(&self.snapshots);
+    table_destroy(&self.table);
     zmq_close(self.snapshot);
     zmq_close(self.publisher);
     zmq_close(self.collector);

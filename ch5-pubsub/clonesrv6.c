@@ -1,25 +1,34 @@
 /* SPDX-License-Identifier: 0BSD */
-/* clonesrv6.c - one of a pair of servers that hold the same table.
+/* clonesrv6.c - one of a pair of servers with the same table.
  *
- *     clients ---> ROUTER P            PUB P+1 ---> clients, the other
- *     clients, the other ---> SUB P+2
- *                       clonesrv6      PUB, SUB <===> the other   5003, 5004
- *      P = 5556, 5566    (this)        SUB <--- PUB of the other
+ *     clients ---> ROUTER P            PUB P+1 ---> clients, the peer
+ *     clients, the peer ---> SUB P+2
+ *                       clonesrv6      PUB, SUB <===> the peer   5003, 5004
+ *      P = 5556, 5566    (this)        SUB <--- PUB P+1 of the peer
  *
- * Clients send each update to both. The active one numbers it, keeps it and
- * publishes it. The passive one keeps what the active publishes and, as
- * pending, what clients have sent and the active has not published yet; that is
- * the first thing it does when it takes over. An update has a uuid, by which it
- * is known wherever it comes from: whoever has it already does not do it again.
+ * The two are a Binary Star pair (bstar.h). The active server works as
+ * clonesrv5: it numbers, stores and publishes updates. The passive one keeps a
+ * replica of its table. A client sends each update to both servers, and sends
+ * it again until the active one has published it. Each update has a uuid, by
+ * which a server knows it wherever it comes from.
  *
- * An active without its peer holds what it does as pending too. If it turns out
- * that both were active, the one that yields takes the other's table, and
- * passes on what is pending, as if it were a client.
+ * The passive server holds an update of a client until the active one has
+ * published it (pending.h). When it becomes active it publishes what it holds,
+ * so an update is not lost with the server that received it first. While the
+ * active server lives, the passive one passes on what it has held for a second:
+ * the client may reach only one of the two.
+ *
+ * If the link between the two fails and both are active, each holds what it
+ * publishes. When the link is back, one of them yields: it takes the table of
+ * the other, and passes on what it holds. If both have set the same key, one of
+ * the two values is lost.
+ *
+ * The table is lost if both servers are down, or if the active one dies before
+ * the other has a snapshot. There is no disk.
  *
  * Build: cc -Icommon -Ich4-reliability ch5-pubsub/clonesrv6.c
- *           ch5-pubsub/kvmsg.c ch5-pubsub/kvmap.c ch5-pubsub/hugz.c
- *           ch5-pubsub/snapshots.c ch5-pubsub/pending.c ch5-pubsub/replica.c
- *           ch4-reliability/bstar.c
+ *           ch5-pubsub/pending.c ch5-pubsub/replica.c ch5-pubsub/snapshots.c
+ *           ch5-pubsub/kvmsg.c ch5-pubsub/table.c ch4-reliability/bstar.c
  *           -o clonesrv6 -lzmq -lpthread
  *
  * Try it:
@@ -31,7 +40,7 @@
  * Guide: chapter 5, "Adding the Binary Star Pattern for Reliability".
  */
 #include "bstar.h"
-#include "chp.h"
+#include "kvmsg.h"
 #include "pending.h"
 #include "replica.h"
 #include "snapshots.h"
@@ -41,14 +50,14 @@ static const char usage[] =
     "One of a pair of servers with the same table; it binds P, P+1 and P+2.\n"
     "  -p         the primary\n"
     "  -b         the backup\n"
-    "  -i MS      between two state messages, and two HUGZ (1000)\n"
+    "  -i MS      interval of state messages and of HUGZ, at least 10 (1000)\n"
     "  SNAPSHOT   bind (tcp://127.0.0.1:5556), backup: 5566\n"
     "  STATE      bind (tcp://127.0.0.1:5003), backup: 5004\n"
     "  PEER       connect (tcp://localhost:5566), backup: 5556\n"
     "  PEERSTATE  connect (tcp://localhost:5004), backup: 5003\n"
     "Peers: clonesrv6 PEER PEERSTATE SNAPSHOT STATE, clonecli6 SNAPSHOT PEER\n";
 
-static const char *backup_place[] = {
+static const char *backup_endpoints[] = {
     "tcp://127.0.0.1:5566",
     "tcp://127.0.0.1:5004",
     "tcp://localhost:5556",
@@ -56,289 +65,372 @@ static const char *backup_place[] = {
 };
 
 enum {
-    PUMP_MS = 1,       /* between two batches of a snapshot */
-    HELD_MS = 3000,    /* then a peer that lives has what we published */
-    PASS_ON_MS = 1000, /* then the active has not got what a client sent */
-    TERM = 1000000000, /* numbers begin beyond all that the other has given */
+    SNAPSHOT_MS = 1,    /* between two batches of the snapshots */
+    REPLICA_MS = 100,   /* between two looks at what is due */
+    SILENCE = 10,       /* intervals of the active, then join it again */
+    DELETED_MS = 60000, /* to remember that a key was deleted */
+    MAX_DELETED = 100000,
+    TERM = 1000000000, /* a new active server numbers from a multiple of it */
 };
 
 struct server {
-    void *ctx;
+    void *ctx, *peer_ctx; /* a slow name server delays only the second one */
     bstar *star;
-    void *clients, *publisher, *collector;
-    void *forward;       /* to the collector of the other */
-    struct replica copy; /* of the other's table; when active, ours */
+    void *snapshot, *publisher, *collector;
+    void *forward;          /* to the collector of the peer */
+    struct replica replica; /* of the peer's table; ours if we are active */
+    void *followed;         /* the socket of the replica that bstar reads */
+    char peer_publisher[256];
     pending *pending;
-    snapshots *readers;
-    bool pumping;
-    int pump; /* the timer by which snapshots go out */
-    char epoch[HUGZ_STAMP];
-    int64_t ticks[2]; /* our numbers at the last two intervals */
+    struct kvmsg_writer writer; /* of the updates that have no uuid */
+    snapshots *snapshots;
+    bool is_sending; /* snapshots, by a timer */
+    int send_timer;
+    table *deleted; /* the updates that have deleted keys, for 60 s */
 };
+
+/* ---- The last update of a key ------------------------------------------- */
+
+/* Return the update that has set or deleted this key last, or NULL. */
+static item *last_update(struct server *self, zg_msg *update)
+{
+    zmq_msg_t *key = &update->frame[KV_KEY];
+    const void *bytes = zmq_msg_data(key);
+    item *it = table_find(self->replica.table, bytes, zmq_msg_size(key));
+    return it != NULL ? it
+                      : table_find(self->deleted, bytes, zmq_msg_size(key));
+}
+
+static void remember_delete(struct server *self, zg_msg *update)
+{
+    if (zmq_msg_size(&update->frame[KVMSG_VALUE]) > 0)
+        return;
+    table_put(self->deleted, update, zg_now());
+    if (table_count(self->deleted) > MAX_DELETED)
+        table_remove(self->deleted, table_first_timed(self->deleted));
+}
+
+static void forget_deletes(struct server *self)
+{
+    item *it;
+    while ((it = table_first_timed(self->deleted)) != NULL
+           && item_time(it) <= zg_now() - DELETED_MS)
+        table_remove(self->deleted, it);
+}
 
 /* ---- Active ------------------------------------------------------------- */
 
-/* Number it, keep it, publish it; update is empty then. */
+/* Number, store and publish an update, which is empty then. */
 static void apply(struct server *self, zg_msg *update)
 {
-    kv_set_number(update, ++self->copy.sequence);
-    kvmap_store(self->copy.map, update, kvmsg_expires(update));
+    kv_set_number(update, ++self->replica.sequence);
+    snapshots_count(self->snapshots, update);
+    table_update(self->replica.table, update, kvmsg_expires_at(update));
+    remember_delete(self, update);
     zg_send(update, self->publisher, 0);
-    zg_clear(update); /* it is not sent if we are to stop */
+    zg_clear(update); /* not sent during shutdown */
 }
 
-/* What the client asks for was done, maybe undone since: to tell it that, say
- * again what the key is now, by the name of this update. */
-static void confirm(struct server *self, zg_msg *update)
-{
-    zmq_msg_t *key = &update->frame[KV_KEY];
-    kvitem *item =
-        kvmap_find(self->copy.map, zmq_msg_data(key), zmq_msg_size(key));
-    zg_msg now = { 0 };
-
-    if (item != NULL)
-        kvmsg_load(item, &now);
-    else
-        kvmsg_make(&now, zmq_msg_data(key), zmq_msg_size(key), 0, "", 0);
-    zmq_msg_copy(&now.frame[KVMSG_UUID], &update->frame[KVMSG_UUID]);
-    apply(self, &now);
-    zg_clear(&now);
-}
-
-/* It is new, or it is pending and we take over. */
-static void take(void *arg, zg_msg *update)
+/* Apply a new update, and hold it: a pending_visitor. */
+static void apply_new(void *arg, zg_msg *update)
 {
     struct server *self = arg;
-
     if (!kvmsg_has_uuid(update))
-        kvmsg_set_uuid(update);
-    pending_seen(self->pending, update);
-    pending_hold(self->pending, update);
+        kvmsg_set_uuid(update, &self->writer);
+    pending_we_published(self->pending, update);
     apply(self, update);
 }
 
-/* [key][number][uuid][properties][value], from a client or from the other */
-static int collect(zg_msg *update, void *sock, void *arg)
+/* Confirm an update that is applied: publish again what its key is now. It gets
+ * the uuid of this update, for which its writer or the peer waits, unless it
+ * has a later one of the same writer. */
+static void confirm(struct server *self, zg_msg *update)
 {
-    struct server *self = arg;
-    bool active = bstar_is_active(self->star);
+    zmq_msg_t *key = &update->frame[KV_KEY];
+    item *it = last_update(self, update);
+    zg_msg last = { 0 };
 
-    (void) sock;
-    if (!kvmsg_valid(update) || kvmsg_reserved(update))
-        zg_drop(update, "a client");
-    else if (!active)
-        pending_await(self->pending, update);
-    else if (pending_outdated(update, self->copy.map, self->ticks[1]))
-        return 0;
-    else if (kvmsg_has_uuid(update) && pending_seen(self->pending, update))
-        confirm(self, update);
+    if (it != NULL)
+        item_append(it, &last);
     else
-        take(self, update);
-    return 0;
+        kvmsg_make(&last, zmq_msg_data(key), zmq_msg_size(key), "", 0);
+    if (it != NULL && item_time(it) != 0
+        && zmq_msg_size(&last.frame[KVMSG_VALUE]) > 0)
+        kvmsg_set_ttl(&last, item_time(it));
+    if (it == NULL || kvmsg_compare(update, it) >= 0)
+        zmq_msg_copy(&last.frame[KVMSG_UUID], &update->frame[KVMSG_UUID]);
+    apply(self, &last);
 }
 
-static int pump(zg_msg *msg, void *sock, void *arg)
+/* Return true if an update has been applied, or a later one of the same writer,
+ * which has arrived first, by another way. (One that is known, but later than
+ * the last update of its key by the same writer, was undone.) */
+static bool is_applied(struct server *self, zg_msg *update)
+{
+    item *it = last_update(self, update);
+    int order = it != NULL ? kvmsg_compare(update, it) : 0;
+    return order < 0 || (order == 0 && pending_is_known(self->pending, update));
+}
+
+/* Return true if the peer passes an update on, but another writer has set its
+ * key since: the property known is the last number that the peer had. The peer
+ * will pass it on again, with a higher number, if it still holds it then. */
+static bool is_outdated(struct server *self, zg_msg *update)
+{
+    int64_t known = kvmsg_number_property(update, "known");
+    item *it = last_update(self, update);
+    zg_msg last = { 0 };
+
+    if (known == -1 || it == NULL || kvmsg_compare(update, it) != 0)
+        return false;
+    item_append(it, &last);
+    bool has_changed = kv_number(&last) > known;
+    zg_clear(&last);
+    return has_changed;
+}
+
+static int send_snapshots(zg_msg *msg, void *sock, void *arg)
 {
     struct server *self = arg;
-    char stamp[HUGZ_STAMP];
-
     (void) msg, (void) sock;
-    hugz_stamp(stamp, self->epoch, self->copy.sequence);
-    self->pumping =
-        snapshots_send(self->readers, self->copy.map, stamp) != ZG_FOREVER;
-    if (!self->pumping)
-        bstar_timer_end(self->star, self->pump);
+
+    if (snapshots_send(self->snapshots, self->replica.table) == ZG_FOREVER) {
+        bstar_timer_end(self->star, self->send_timer);
+        self->is_sending = false;
+    }
     return 0;
 }
 
-/* [client][ICANHAZ?][subtree]; without the last frame it is all. */
-static int answer(zg_msg *request, void *sock, void *arg)
+/* [client][ICANHAZ?][subtree], or a vote, which was counted before this. */
+static int begin_snapshot(zg_msg *request, void *sock, void *arg)
 {
     struct server *self = arg;
-
     (void) sock;
-    if (!snapshots_begin(self->readers, request, self->copy.sequence)) {
+
+    if (!snapshots_begin(self->snapshots, request, self->replica.sequence)) {
         zg_drop(request, "a client");
         return 0;
     }
-    hugz_watch(self->copy.map, request);
-    if (!self->pumping)
-        self->pump = bstar_timer(self->star, PUMP_MS, pump, self);
-    self->pumping = true;
+    if (!self->is_sending)
+        self->send_timer =
+            bstar_timer(self->star, SNAPSHOT_MS, send_snapshots, self);
+    self->is_sending = true;
     return 0;
 }
 
-static void say_hugz(struct server *self)
-{
-    hugz_send(self->publisher, self->copy.map, self->epoch,
-              self->copy.sequence);
-}
-
-/* Delete what has expired: [key][number][][][] */
+/* Delete the keys whose ttl has ended. */
 static void expire(struct server *self)
 {
-    kvitem *item;
     zg_msg update = { 0 };
+    item *next;
 
-    while ((item = kvmap_expired(self->copy.map, zg_now())) != NULL) {
-        kvmsg_make_delete(&update, item);
-        apply(self, &update);
+    for (item *it = table_first_timed(self->replica.table); it != NULL;
+         it = next) {
+        next = item_next_timed(it);
+        if (item_time(it) > zg_now())
+            continue;
+        kvmsg_make_delete(&update, it);
+        apply_new(self, &update);
     }
 }
 
 /* ---- Passive ------------------------------------------------------------ */
 
-/* From the active: an update, HUGZ, or its table */
+static int follow(zg_msg *msg, void *sock, void *arg);
+
+/* Let bstar read the socket that the replica has now. */
+static void read_replica(struct server *self)
+{
+    if (replica_socket(&self->replica) == self->followed)
+        return;
+    if (self->followed != NULL)
+        bstar_reader_end(self->star, self->followed);
+    self->followed = replica_socket(&self->replica);
+    bstar_reader(self->star, self->followed, follow, self);
+}
+
+/* A message from the active server: an update, HUGZ, or a snapshot. */
 static int follow(zg_msg *msg, void *sock, void *arg)
 {
     struct server *self = arg;
-    enum replica_news news = replica_take(&self->copy, msg);
-    void *next = replica_socket(&self->copy);
+    enum replica_change change = replica_take(&self->replica, msg);
+    (void) sock;
 
-    if (news == UPDATED)
-        pending_done(self->pending, msg);
-    if (news == REPLACED) {
-        pending_settle(self->pending, self->copy.map);
-        printf("I: got %zu keys from the active\n",
-               kvmap_count(self->copy.map));
+    if (change == REPLICA_UPDATED) {
+        pending_peer_published(self->pending, msg);
+        remember_delete(self, msg);
     }
-    if (next != sock) {
-        bstar_reader_end(self->star, sock);
-        bstar_reader(self->star, next, follow, self);
-    }
+    if (change == REPLICA_REPLACED)
+        pending_peer_has(self->pending, self->replica.table);
+    read_replica(self);
     return 0;
 }
 
-static void stop_following(struct server *self)
+static int check_replica(zg_msg *msg, void *sock, void *arg)
 {
-    if (self->copy.state != NOWHERE)
-        bstar_reader_end(self->star, replica_socket(&self->copy));
-    replica_leave(&self->copy);
+    struct server *self = arg;
+    (void) msg, (void) sock;
+
+    replica_tick(&self->replica);
+    read_replica(self);
+    return 0;
 }
 
-static void begin_following(struct server *self)
-{
-    stop_following(self);
-    replica_visit(&self->copy, zg_value[2]);
-    bstar_reader(self->star, replica_socket(&self->copy), follow, self);
-}
-
-/* The number tells up to where we have followed it: see pending_outdated(). */
+/* Send an update to the active server, with the last number that we know: a
+ * pending_visitor. */
 static void pass_on(void *arg, zg_msg *update)
 {
     struct server *self = arg;
-
-    kv_set_number(update, self->copy.sequence + 1);
+    char known[24];
+    snprintf(known, sizeof known, "%lld", (long long) self->replica.sequence);
+    kvmsg_set_property(update, "known", known);
+    kv_set_number(update, 0);
     zg_send(update, self->forward, ZMQ_DONTWAIT);
 }
 
 /* ---- Both --------------------------------------------------------------- */
 
-static int become_active(zg_msg *msg, void *sock, void *arg)
+/* [key][number][uuid][properties][value], from a client or the peer. */
+static int collect(zg_msg *update, void *sock, void *arg)
 {
     struct server *self = arg;
+    (void) sock;
 
-    (void) msg, (void) sock;
-    stop_following(self);
-    hugz_epoch(self->epoch);
-    if (self->copy.sequence > 0)
-        self->copy.sequence = (self->copy.sequence / TERM + 1) * TERM;
-    pending_take(self->pending, take, self);
-    say_hugz(self);
+    if (!kvmsg_is_valid(update) || !kvmsg_is_acceptable(update)
+        || !table_has_room(self->replica.table, update)) {
+        zg_drop(update, "a client");
+    } else if (!bstar_is_active(self->star)) {
+        pending_client_sent(self->pending, update);
+    } else if (is_applied(self, update)) {
+        confirm(self, update);
+    } else if (!is_outdated(self, update)) {
+        kvmsg_set_property(update, "known", NULL);
+        apply_new(self, update);
+    }
     return 0;
 }
 
-/* Whoever was in the middle of a snapshot will ask the active. */
+/* The numbers of the new active server are above all that the other may have
+ * given. */
+static int become_active(zg_msg *msg, void *sock, void *arg)
+{
+    struct server *self = arg;
+    (void) msg, (void) sock;
+
+    replica_leave(&self->replica);
+    read_replica(self);
+    snapshots_destroy(&self->snapshots);
+    self->snapshots = snapshots_new(self->snapshot, KVMSG_FRAMES, kvmsg_load);
+    if (self->replica.sequence > 0)
+        self->replica.sequence = (self->replica.sequence / TERM + 1) * TERM;
+    pending_take_all(self->pending, apply_new, self);
+    snapshots_publish_hugz(self->snapshots, self->publisher,
+                           self->replica.sequence);
+    return 0;
+}
+
 static int become_passive(zg_msg *msg, void *sock, void *arg)
 {
     struct server *self = arg;
-
     (void) msg, (void) sock;
-    snapshots_destroy(&self->readers);
-    self->readers = snapshots_new(self->clients, KVMSG_FRAMES, kvmsg_load);
-    begin_following(self);
+
+    snapshots_destroy(&self->snapshots);
+    self->snapshots = snapshots_new(self->snapshot, KVMSG_FRAMES, kvmsg_load);
+    replica_join(&self->replica, zg_value[2], self->peer_publisher);
+    read_replica(self);
     return 0;
 }
 
 static int every_interval(zg_msg *msg, void *sock, void *arg)
 {
     struct server *self = arg;
-
     (void) msg, (void) sock;
+
+    forget_deletes(self);
     if (bstar_is_active(self->star)) {
         if (bstar_hears_peer(self->star))
-            pending_expire(self->pending, HELD_MS);
+            pending_expire(self->pending);
         expire(self);
-        say_hugz(self);
-        self->ticks[1] = self->ticks[0];
-        self->ticks[0] = self->copy.sequence;
-    } else if (self->copy.state != NOWHERE) {
-        if (self->copy.state == FOLLOWING)
-            pending_visit(self->pending, PASS_ON_MS, pass_on, self);
-        if (zg_now() - self->copy.heard_at > CHP_SILENCE_MS)
-            begin_following(self);
+        snapshots_publish_hugz(self->snapshots, self->publisher,
+                               self->replica.sequence);
+    } else if (self->replica.state == REPLICA_FOLLOWING) {
+        pending_pass_on(self->pending, pass_on, self);
     }
     return 0;
 }
 
-static void open_sockets(struct server *self)
+static void open_all(struct server *self, bool is_primary, long interval)
 {
-    char place[256];
+    char endpoint[256];
 
+    self->star =
+        bstar_new(self->ctx, is_primary, zg_value[1], zg_value[3], interval);
     self->publisher = zg_socket(self->ctx, ZMQ_PUB);
     self->collector = zg_socket(self->ctx, ZMQ_SUB);
-    self->forward = zg_socket(self->ctx, ZMQ_PUB);
-    zg_set(self->publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
+    self->forward = zg_socket(self->peer_ctx, ZMQ_PUB);
+    chp_prepare_publisher(self->publisher);
+    chp_prepare_sender(self->forward);
     zg_set(self->collector, ZMQ_RCVHWM, CHP_CLIENT_QUEUE);
-    zg_set(self->forward, ZMQ_SNDHWM, CHP_CLIENT_QUEUE);
-    chp_forget_dead(self->forward);
-    chp_forget_dead(self->collector);
     zg_must(zmq_setsockopt(self->collector, ZMQ_SUBSCRIBE, "", 0));
-    zg_bind(self->publisher, "publisher", chp_endpoint(place, zg_value[0], 1));
-    zg_bind(self->collector, "collector", chp_endpoint(place, zg_value[0], 2));
-    zg_connect(self->forward, chp_endpoint(place, zg_value[2], 2));
-    self->clients = bstar_voter(self->star, zg_value[0], answer, self);
-    self->readers = snapshots_new(self->clients, KVMSG_FRAMES, kvmsg_load);
+    zg_bind(self->publisher, "publisher",
+            chp_endpoint(endpoint, zg_value[0], 1));
+    zg_bind(self->collector, "collector",
+            chp_endpoint(endpoint, zg_value[0], 2));
+    zg_connect(self->forward, chp_endpoint(endpoint, zg_value[2], 2));
+    strcpy(self->peer_publisher, chp_endpoint(endpoint, zg_value[2], 1));
+    self->snapshot = bstar_voter(self->star, zg_value[0], begin_snapshot, self);
+    self->snapshots = snapshots_new(self->snapshot, KVMSG_FRAMES, kvmsg_load);
+    self->pending = pending_new();
+    self->deleted = table_new();
+    self->writer = kvmsg_new_writer();
+    replica_init(&self->replica, self->peer_ctx, KVMSG_FRAMES, "",
+                 (int64_t) interval * SILENCE);
     bstar_reader(self->star, self->collector, collect, self);
+    bstar_new_active(self->star, become_active, self);
+    bstar_new_passive(self->star, become_passive, self);
+    bstar_timer(self->star, interval, every_interval, self);
+    bstar_timer(self->star, REPLICA_MS, check_replica, self);
+}
+
+static void *end_context(void *ctx)
+{
+    zmq_ctx_term(ctx);
+    return NULL;
 }
 
 static void close_all(struct server *self)
 {
-    kvmap_report(self->copy.map, self->copy.sequence);
-    snapshots_destroy(&self->readers);
+    table_report(self->replica.table, self->replica.sequence);
+    snapshots_destroy(&self->snapshots);
+    pending_destroy(&self->pending);
+    table_destroy(&self->deleted);
+    replica_destroy(&self->replica);
     bstar_destroy(&self->star);
     zmq_close(self->publisher);
     zmq_close(self->collector);
     zmq_close(self->forward);
-    pending_destroy(&self->pending);
-    replica_close(&self->copy);
+    /* Do not wait for this context: a lookup may be pending. */
+    pthread_detach(zg_thread(end_context, self->peer_ctx));
 }
 
 int main(int argc, char *argv[])
 {
     char **given = zg_args(argc, argv, usage);
-    bool primary = zg_value['p'] != NULL, backup = zg_value['b'] != NULL;
+    bool is_primary = zg_value['p'] != NULL;
     long interval = zg_number('i');
-    int places = 0;
+    int count = 0;
 
-    if (primary == backup || interval == 0)
+    if (is_primary == (zg_value['b'] != NULL) || interval < 10)
         zg_usage_error();
-    while (given[places] != NULL)
-        places++;
-    for (; backup && places < 4; places++)
-        zg_value[places] = backup_place[places];
+    while (given[count] != NULL)
+        count++;
+    for (; !is_primary && count < 4; count++)
+        zg_value[count] = backup_endpoints[count];
 
-    void *ctx = zg_start();
-    struct server self = { .ctx = ctx };
-    self.star = bstar_new(ctx, primary, zg_value[1], zg_value[3], interval);
-    replica_init(&self.copy, ctx, "");
-    self.pending = pending_new();
-    open_sockets(&self);
-    bstar_new_active(self.star, become_active, &self);
-    bstar_new_passive(self.star, become_passive, &self);
-    bstar_timer(self.star, interval, every_interval, &self);
+    struct server self = { .ctx = zg_start(), .peer_ctx = zmq_ctx_new() };
+    open_all(&self, is_primary, interval);
     bstar_start(self.star);
     close_all(&self);
-    zg_stop(ctx);
+    zg_stop(self.ctx);
     return EXIT_SUCCESS;
 }

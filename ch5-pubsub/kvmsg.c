@@ -1,32 +1,64 @@
 /* SPDX-License-Identifier: 0BSD */
-/* kvmsg.c - key-value messages of five frames, as in RFC 12.
- *
- * Guide: chapter 5, "Ephemeral Values".
- */
+/* kvmsg.c - key-value messages of five frames, as in RFC 12. */
 #include "kvmsg.h"
 
-#include "chp.h"
+#include <inttypes.h>
+#include <sys/random.h>
 
-enum { TTL_DIGITS = 9 }; /* as KVMSG_TTL_MAX has */
+bool kvmsg_is_valid(zg_msg *msg)
+{
+    if (!kv_is_valid(msg, KVMSG_FRAMES))
+        return false;
+    size_t uuid = zmq_msg_size(&msg->frame[KVMSG_UUID]);
+    return uuid == 0 || uuid == KVMSG_UUID_SIZE;
+}
 
-void kvmsg_make(zg_msg *msg, const void *key, size_t key_size, int64_t number,
+bool kvmsg_is_acceptable(zg_msg *msg)
+{
+    return !kv_is_reserved(msg)
+           && zmq_msg_size(&msg->frame[KVMSG_PROPERTIES]) <= CHP_PROPERTIES_MAX;
+}
+
+bool kvmsg_recv(zg_msg *msg, void *sock, int flags)
+{
+    if (!zg_recv(msg, sock, flags))
+        return false;
+    if (!kvmsg_is_valid(msg))
+        zg_drop(msg, "a peer");
+    return true;
+}
+
+void kvmsg_make(zg_msg *msg, const void *key, size_t key_size,
                 const void *value, size_t value_size)
 {
     zg_insert(msg, KV_KEY, key, key_size);
     zg_insert(msg, KV_NUMBER, "\0\0\0\0\0\0\0\0", 8);
-    kv_set_number(msg, number);
     zg_insert(msg, KVMSG_UUID, "", 0);
     zg_insert(msg, KVMSG_PROPERTIES, "", 0);
     zg_insert(msg, KVMSG_VALUE, value, value_size);
 }
 
-void kvmsg_make_delete(zg_msg *msg, const kvitem *item)
+void kvmsg_make_delete(zg_msg *msg, const item *it)
 {
     size_t size;
-    const void *key = kvitem_frame(item, KV_KEY, &size);
-
-    kvmsg_make(msg, key, size, 0, "", 0);
+    const void *key = item_frame(it, KV_KEY, &size);
+    kvmsg_make(msg, key, size, "", 0);
 }
+
+void kvmsg_make_random(zg_msg *msg, const char *subtree, long max_ttl)
+{
+    char key[CHP_KEY_MAX + 5], number[24];
+    int key_size = snprintf(key, sizeof key, "%.*s%ld", CHP_SUBTREE_MAX,
+                            subtree, random() % 10000);
+    int size = snprintf(number, sizeof number, "%ld", random() % 1000000);
+    kvmsg_make(msg, key, (size_t) key_size, number, (size_t) size);
+    if (max_ttl > 0) {
+        snprintf(number, sizeof number, "%ld", 1 + random() % max_ttl);
+        kvmsg_set_property(msg, "ttl", number);
+    }
+}
+
+/* ---- The uuid ----------------------------------------------------------- */
 
 static void replace(zg_msg *msg, int frame, const void *data, size_t size)
 {
@@ -35,14 +67,22 @@ static void replace(zg_msg *msg, int frame, const void *data, size_t size)
     memcpy(zmq_msg_data(&msg->frame[frame]), data, size);
 }
 
-/* RFC 4122, version 4: random but for six bits */
-void kvmsg_set_uuid(zg_msg *msg)
+struct kvmsg_writer kvmsg_new_writer(void)
+{
+    struct kvmsg_writer writer = { .count = 0 };
+    zg_must(getentropy(writer.id, sizeof writer.id));
+    writer.id[6] = (uint8_t) (writer.id[6] % 16 + 0x40); /* version 4 */
+    return writer;
+}
+
+void kvmsg_set_uuid(zg_msg *msg, struct kvmsg_writer *writer)
 {
     uint8_t uuid[KVMSG_UUID_SIZE];
-
-    zg_must(getentropy(uuid, sizeof uuid));
-    uuid[6] = (uint8_t) (uuid[6] % 16 + 0x40);
-    uuid[8] = (uint8_t) (uuid[8] % 64 + 0x80);
+    uint64_t rest = ++writer->count;
+    memcpy(uuid, writer->id, sizeof writer->id);
+    for (int i = KVMSG_UUID_SIZE - 1; i >= 8; i--, rest >>= 8)
+        uuid[i] = (uint8_t) rest;
+    uuid[8] = (uint8_t) (uuid[8] % 64 + 0x80); /* variant 1 */
     replace(msg, KVMSG_UUID, uuid, sizeof uuid);
 }
 
@@ -51,39 +91,34 @@ bool kvmsg_has_uuid(zg_msg *msg)
     return zmq_msg_size(&msg->frame[KVMSG_UUID]) > 0;
 }
 
-bool kvmsg_same(zg_msg *msg, const kvitem *item)
+bool kvmsg_has_uuid_of(zg_msg *msg, const item *it)
 {
     size_t size;
-    const void *uuid = kvitem_frame(item, KVMSG_UUID, &size);
-
-    return size == KVMSG_UUID_SIZE
-           && zmq_msg_size(&msg->frame[KVMSG_UUID]) == size
+    const void *uuid = item_frame(it, KVMSG_UUID, &size);
+    return size > 0 && zmq_msg_size(&msg->frame[KVMSG_UUID]) == size
            && memcmp(zmq_msg_data(&msg->frame[KVMSG_UUID]), uuid, size) == 0;
 }
 
-void kvmsg_settle(kvmap *waiting, kvmap *table)
+int kvmsg_compare(zg_msg *msg, const item *it)
 {
-    kvitem *item, *next;
-    zg_msg msg = { 0 };
-
-    for (item = kvmap_from(waiting, "", 0); item != NULL; item = next) {
-        size_t size;
-        const void *key = kvitem_frame(item, KV_KEY, &size);
-        const kvitem *known = kvmap_find(table, key, size);
-        next = kvmap_next(item);
-        kvitem_load(item, &msg);
-        if (known != NULL && kvmsg_same(&msg, known))
-            kvmap_forget(waiting, item);
-        zg_clear(&msg);
-    }
+    size_t size;
+    const uint8_t *theirs = item_frame(it, KVMSG_UUID, &size);
+    const uint8_t *ours = zmq_msg_data(&msg->frame[KVMSG_UUID]);
+    if (size == 0 || !kvmsg_has_uuid(msg) || memcmp(ours, theirs, 8) != 0)
+        return 0;
+    int order = memcmp(ours + 8, theirs + 8, 8);
+    return (order > 0) - (order < 0);
 }
 
-/* One line of the properties: "name=value", and where it ends */
+/* ---- Properties --------------------------------------------------------- */
+
+/* A line "name=value" of the properties. */
 struct line {
     const char *text;
     size_t size;
 };
 
+/* Proceed to the next line, from { 0 } to the first. */
 static bool next_line(zg_msg *msg, struct line *line)
 {
     const char *all = zmq_msg_data(&msg->frame[KVMSG_PROPERTIES]);
@@ -97,116 +132,88 @@ static bool next_line(zg_msg *msg, struct line *line)
     return true;
 }
 
-static bool line_is(struct line *line, const char *name)
+static bool has_name(struct line *line, const char *name)
 {
     size_t size = strlen(name);
-
     return line->size > size && line->text[size] == '='
            && memcmp(line->text, name, size) == 0;
 }
 
-const char *kvmsg_property(zg_msg *msg, const char *name)
+bool kvmsg_property(zg_msg *msg, const char *name,
+                    char value[KVMSG_PROPERTY_MAX + 1])
 {
-    static _Thread_local char value[KVMSG_PROPERTY_MAX + 1];
-    size_t skip = strlen(name) + 1;
-
     value[0] = '\0';
-    for (struct line line = { 0 }; next_line(msg, &line);)
-        if (line_is(&line, name))
-            snprintf(value, sizeof value, "%.*s", (int) (line.size - skip),
-                     line.text + skip);
-    return value;
+    for (struct line line = { 0 }; next_line(msg, &line);) {
+        if (!has_name(&line, name))
+            continue;
+        size_t size = line.size - strlen(name) - 1;
+        if (size > KVMSG_PROPERTY_MAX)
+            return false;
+        memcpy(value, line.text + line.size - size, size);
+        value[size] = '\0';
+        return true;
+    }
+    return false;
 }
 
-bool kvmsg_set_property(zg_msg *msg, const char *name, const char *value)
+void kvmsg_set_property(zg_msg *msg, const char *name, const char *value)
 {
-    size_t added = strlen(name) + strlen(value) + 2, size = 0;
     zmq_msg_t *old = &msg->frame[KVMSG_PROPERTIES], all;
+    size_t size = 0, added = value == NULL ? 0 : strlen(name) + strlen(value);
 
-    if (strpbrk(name, "=\n") != NULL || strchr(value, '\n') != NULL
-        || strlen(value) > KVMSG_PROPERTY_MAX)
-        return false;
-    zg_must(zmq_msg_init_size(&all, zmq_msg_size(old) + added + 2));
+    /* "=" and "\n" of the new line, a last "\n", and the "\0" of sprintf() */
+    zg_must(zmq_msg_init_size(&all, zmq_msg_size(old) + added + 4));
     char *data = zmq_msg_data(&all);
     for (struct line line = { 0 }; next_line(msg, &line);) {
-        if (line_is(&line, name))
+        if (has_name(&line, name))
             continue;
         memcpy(data + size, line.text, line.size);
         size += line.size;
         data[size++] = '\n';
     }
-    size += (size_t) sprintf(data + size, "%s=%s\n", name, value);
+    if (value != NULL)
+        size += (size_t) sprintf(data + size, "%s=%s\n", name, value);
     replace(msg, KVMSG_PROPERTIES, data, size);
     zmq_msg_close(&all);
-    return true;
 }
 
-/* The ttl in milliseconds, 0 for none. */
-static int64_t time_to_live(zg_msg *msg)
+int64_t kvmsg_number_property(zg_msg *msg, const char *name)
 {
-    const char *ttl = kvmsg_property(msg, "ttl");
+    char value[KVMSG_PROPERTY_MAX + 1];
+    size_t digits = 0;
 
-    if (strlen(ttl) > TTL_DIGITS || strspn(ttl, "0123456789") != strlen(ttl))
-        return 0;
-    return atol(ttl) * (int64_t) 1000;
+    if (kvmsg_property(msg, name, value))
+        digits = strspn(value, "0123456789");
+    return digits < 1 || digits > 18 || value[digits] != '\0' ? -1
+                                                              : atoll(value);
 }
 
-/* Rounded up, and 0 would mean for ever. */
-static void set_time_to_live(zg_msg *msg, int64_t msecs)
+int64_t kvmsg_expires_at(zg_msg *msg)
+{
+    int64_t ttl = kvmsg_number_property(msg, "ttl");
+    return ttl < 1 || ttl > KVMSG_TTL_MAX ? 0 : zg_now() + ttl * 1000;
+}
+
+void kvmsg_set_ttl(zg_msg *msg, int64_t expires_at)
 {
     char ttl[24];
-
-    snprintf(ttl, sizeof ttl, "%ld",
-             msecs < 1 ? 1L : (long) (msecs + 999) / 1000);
+    int64_t left = (expires_at - zg_now() + 999) / 1000;
+    snprintf(ttl, sizeof ttl, "%" PRId64, left < 1 ? 1 : left);
     kvmsg_set_property(msg, "ttl", ttl);
-}
-
-int64_t kvmsg_expires(zg_msg *msg)
-{
-    int64_t left = time_to_live(msg);
-
-    return left == 0 ? 0 : zg_now() + left;
 }
 
 void kvmsg_age(zg_msg *msg, int64_t msecs)
 {
-    int64_t left = time_to_live(msg);
-
-    if (left > msecs)
-        set_time_to_live(msg, left - msecs);
-    else if (left > 0)
+    int64_t expires_at = kvmsg_expires_at(msg);
+    if (expires_at != 0 && expires_at - msecs > zg_now())
+        kvmsg_set_ttl(msg, expires_at - msecs);
+    else if (expires_at != 0)
         replace(msg, KVMSG_VALUE, "", 0);
 }
 
-void kvmsg_load(const kvitem *item, zg_msg *msg)
+void kvmsg_load(const item *it, zg_msg *msg)
 {
-    kvitem_load(item, msg);
-    if (kvitem_expires(item) != 0)
-        set_time_to_live(msg, kvitem_expires(item) - zg_now());
-}
-
-bool kvmsg_valid(zg_msg *msg)
-{
-    size_t uuid;
-
-    if (!kv_valid(msg, KVMSG_FRAMES))
-        return false;
-    uuid = zmq_msg_size(&msg->frame[KVMSG_UUID]);
-    return uuid == 0 || uuid == KVMSG_UUID_SIZE;
-}
-
-bool kvmsg_reserved(zg_msg *msg)
-{
-    return zg_is(msg, KV_KEY, CHP_KTHXBAI) || zg_is(msg, KV_KEY, CHP_HUGZ);
-}
-
-bool kvmsg_recv(zg_msg *msg, void *sock, int flags)
-{
-    if (!zg_recv(msg, sock, flags))
-        return false;
-    if (!kvmsg_valid(msg)) {
-        zg_drop(msg, "a peer");
-        zg_clear(msg);
-    }
-    return true;
+    item_append(it, msg);
+    if (item_time(it) != 0)
+        kvmsg_set_ttl(msg, item_time(it));
 }

@@ -3,64 +3,89 @@
  *
  *     [key][number][uuid][properties][value]
  *
- * The number is eight bytes, big endian; kv_number() of kvmap.h reads it. The
- * uuid has 16 bytes, or none, and is the same wherever the update goes.
- * Properties are lines "name=value\n". One is known: ttl, the seconds that the
- * key lives from now on.
+ * The uuid has 16 bytes, or none. It names an update wherever the update goes.
+ * Properties are lines "name=value\n". One is known to servers: ttl, the
+ * seconds until the key expires. Pass only valid messages to the functions
+ * below; those that make one expect an empty msg.
+ *
+ * Guide: chapter 5, "Ephemeral Values".
  */
 #pragma once
-#include "kvmap.h"
+#include "chp.h"
+#include "table.h"
 
 enum { KVMSG_UUID = 2, KVMSG_PROPERTIES, KVMSG_VALUE, KVMSG_FRAMES };
 enum { KVMSG_UUID_SIZE = 16, KVMSG_PROPERTY_MAX = 255 };
 enum { KVMSG_TTL_MAX = 999999999 }; /* seconds */
 
-/* Make msg, empty before, such a message, without uuid or properties; key and
- * value are copied. */
-void kvmsg_make(zg_msg *msg, const void *key, size_t key_size, int64_t number,
+/* Return true for a message of five frames with a valid key and number, and a
+ * uuid of 16 bytes or none. */
+bool kvmsg_is_valid(zg_msg *msg);
+
+/* Return true if a server accepts this valid message from a client: its key is
+ * not reserved, and it has at most CHP_PROPERTIES_MAX bytes of properties. */
+bool kvmsg_is_acceptable(zg_msg *msg);
+
+/* Receive a key-value message as zg_recv() does. Drop one that is malformed,
+ * which leaves msg empty. */
+bool kvmsg_recv(zg_msg *msg, void *sock, int flags);
+
+/* Make [key][0][][][value] from copies of key and value. */
+void kvmsg_make(zg_msg *msg, const void *key, size_t key_size,
                 const void *value, size_t value_size);
 
-/* Make msg, empty before, one that deletes this item: [key][0][][][] */
-void kvmsg_make_delete(zg_msg *msg, const kvitem *item);
+/* Make an update that deletes an item: [key][0][][][] */
+void kvmsg_make_delete(zg_msg *msg, const item *it);
 
-/* Give it a new uuid: random, version 4 of RFC 4122. */
-void kvmsg_set_uuid(zg_msg *msg);
+/* Make a random update: one of 10,000 keys in a subtree. It has a
+ * ttl of up to max_ttl seconds, or none if that is 0. */
+void kvmsg_make_random(zg_msg *msg, const char *subtree, long max_ttl);
+
+/* Whoever sets keys. Its uuids have the same first eight bytes, which are
+ * random, and then a count. */
+struct kvmsg_writer {
+    uint8_t id[8];
+    uint64_t count;
+};
+
+struct kvmsg_writer kvmsg_new_writer(void);
+
+/* Give it the next uuid of a writer, in the form of version 4 of RFC 4122. */
+void kvmsg_set_uuid(zg_msg *msg, struct kvmsg_writer *writer);
 
 bool kvmsg_has_uuid(zg_msg *msg);
 
-/* Is this the uuid of the item? No uuid is like no other. */
-bool kvmsg_same(zg_msg *msg, const kvitem *item);
+/* Return true if both have a uuid, and it is the same. */
+bool kvmsg_has_uuid_of(zg_msg *msg, const item *it);
 
-/* Forget all that waits for a confirmation and is in the table, known by its
- * uuid. */
-void kvmsg_settle(kvmap *waiting, kvmap *table);
+/* If both are from the same writer, return -1 if it made msg before the item, 1
+ * if after it; otherwise 0. */
+int kvmsg_compare(zg_msg *msg, const item *it);
 
-/* Set a property, in place of one of that name. False: there is a '\n' in it, a
- * '=' in the name, or the value has more than 255 characters. */
-bool kvmsg_set_property(zg_msg *msg, const char *name, const char *value);
+/* Write the value of a property, or "". Return false if it has none, or a
+ * longer one than KVMSG_PROPERTY_MAX. */
+bool kvmsg_property(zg_msg *msg, const char *name,
+                    char value[KVMSG_PROPERTY_MAX + 1]);
 
-/* Its value, valid until the next call in this thread, or "". */
-const char *kvmsg_property(zg_msg *msg, const char *name);
+/* Set a property in place of the one with this name; NULL removes it. The name
+ * has no '=' or '\n', the value no '\n'. */
+void kvmsg_set_property(zg_msg *msg, const char *name, const char *value);
 
-/* The moment of zg_now() at which its ttl ends, or 0 if it has none. What is no
- * number of 1 to 9 digits (KVMSG_TTL_MAX) is no ttl, and neither is 0. */
-int64_t kvmsg_expires(zg_msg *msg);
+/* Return the value of a property that is a decimal number of at most 18 digits,
+ * or -1. */
+int64_t kvmsg_number_property(zg_msg *msg, const char *name);
 
-/* So many milliseconds of its ttl are over: it gets what is left, in seconds,
- * rounded up. If that is nothing its value becomes empty, which deletes. */
+/* Return when its ttl ends, on the clock of zg_now(), or 0 for never: it has no
+ * ttl, or one that is not a number from 1 to KVMSG_TTL_MAX. */
+int64_t kvmsg_expires_at(zg_msg *msg);
+
+/* Set the ttl to what is left until a time that kvmsg_expires_at() returned,
+ * rounded up to a second, at least 1. */
+void kvmsg_set_ttl(zg_msg *msg, int64_t expires_at);
+
+/* Let a time in ms pass for it: shorten its ttl. If that has ended, empty its
+ * value, which deletes the key. */
 void kvmsg_age(zg_msg *msg, int64_t msecs);
 
-/* Append an item to a message, with the ttl that it has left (snapshots.h). */
-void kvmsg_load(const kvitem *item, zg_msg *msg);
-
-/* Receive one, as zg_recv() does. What is none is dropped, and msg is empty.
- * False: there was nothing, or the program is to stop. */
-bool kvmsg_recv(zg_msg *msg, void *sock, int flags);
-
-/* Can this message, from a peer, be kept: five frames, of the right sizes? Only
- * one that can may go to the functions above. */
-bool kvmsg_valid(zg_msg *msg);
-
-/* Its key means something else on the way (KTHXBAI, HUGZ): no client may set
- * it. */
-bool kvmsg_reserved(zg_msg *msg);
+/* Append an item to a message with the ttl that is left: a snapshots_loader. */
+void kvmsg_load(const item *it, zg_msg *msg);

@@ -1,21 +1,40 @@
 /* SPDX-License-Identifier: 0BSD */
 /* kvsimple.h - key-value messages of three frames: [key][number][value].
  *
- * The number is eight bytes, big endian; kv_number() of kvmap.h reads it.
+ * Guide: chapter 5, "Representing State as Key-Value Pairs".
  */
 #pragma once
-#include "kvmap.h"
+#include "chp.h"
 
 enum { KVSIMPLE_VALUE = 2, KVSIMPLE_FRAMES };
 
-/* Make msg, empty before, such a message; key and value are copied. */
-void kvsimple_make(zg_msg *msg, const void *key, size_t key_size,
-                   int64_t number, const void *value, size_t value_size);
+/* Make an empty msg such a message, from copies of key and value. */
+static inline void kvsimple_make(zg_msg *msg, const char *key, int64_t number,
+                                 const char *value)
+{
+    zg_insert(msg, KV_KEY, key, strlen(key));
+    zg_insert(msg, KV_NUMBER, "\0\0\0\0\0\0\0\0", 8);
+    kv_set_number(msg, number);
+    zg_insert(msg, KVSIMPLE_VALUE, value, strlen(value));
+}
 
-/* What programs here talk about: a number as a key, a number as its value, both
- * in decimal, the key behind a prefix. */
-void kvsimple_random(zg_msg *msg, const char *prefix, int64_t number);
+/* Make an empty msg a random update: one of 10,000 keys in a subtree. */
+static inline void kvsimple_make_random(zg_msg *msg, const char *subtree)
+{
+    char key[CHP_KEY_MAX + 5], value[8];
+    snprintf(key, sizeof key, "%.*s%ld", CHP_SUBTREE_MAX, subtree,
+             random() % 10000);
+    snprintf(value, sizeof value, "%ld", random() % 1000000);
+    kvsimple_make(msg, key, 0, value);
+}
 
-/* Receive one, as zg_recv() does. What is none is dropped, and msg is empty.
- * False: there was nothing, or the program is to stop. */
-bool kvsimple_recv(zg_msg *msg, void *sock, int flags);
+/* Receive a key-value message as zg_recv() does. Drop one that is malformed,
+ * which leaves msg empty. */
+static inline bool kvsimple_recv(zg_msg *msg, void *sock, int flags)
+{
+    if (!zg_recv(msg, sock, flags))
+        return false;
+    if (!kv_is_valid(msg, KVSIMPLE_FRAMES))
+        zg_drop(msg, "a peer");
+    return true;
+}

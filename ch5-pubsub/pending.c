@@ -3,188 +3,201 @@
 #include "pending.h"
 
 enum {
-    MAX_PENDING = 1000000,
-    SHELVES = 1 << 16, /* one for each first two bytes of a uuid */
-    PLACES = 16,       /* of a shelf, for the last that came */
+    MAX_HELD = 1000000,
+    MAX_KNOWN = 500000,
+    PASS_ON_MS = 1000, /* the active has not got what a client sent */
+    EXPIRE_MS = 3000,  /* a peer that lives has got what we published */
 };
 
-/* The items "expire" at the moment from which they are held. */
+/* Where a held update came from: its number says so. */
+enum source { FROM_CLIENT, PUBLISHED };
+
+/* What happens to the key of a held update. Earlier and later are the updates
+ * of the same writer. */
+enum event {
+    SENT_NEW,
+    SENT_KNOWN,
+    SENT_EARLIER,
+    PEER_SAME,
+    PEER_LATER,
+    PEER_EARLIER,
+    PEER_NEW,
+    PEER_KNOWN
+};
+enum action { KEEP, DROP };
+
+static const enum action actions[][2] = {
+    [SENT_NEW] = { [FROM_CLIENT] = DROP, [PUBLISHED] = DROP },
+    [SENT_KNOWN] = { [FROM_CLIENT] = KEEP, [PUBLISHED] = KEEP },
+    [SENT_EARLIER] = { [FROM_CLIENT] = KEEP, [PUBLISHED] = KEEP },
+    [PEER_SAME] = { [FROM_CLIENT] = DROP, [PUBLISHED] = DROP },
+    [PEER_LATER] = { [FROM_CLIENT] = DROP, [PUBLISHED] = DROP },
+    [PEER_EARLIER] = { [FROM_CLIENT] = KEEP, [PUBLISHED] = KEEP },
+    [PEER_NEW] = { [FROM_CLIENT] = KEEP, [PUBLISHED] = DROP },
+    [PEER_KNOWN] = { [FROM_CLIENT] = KEEP, [PUBLISHED] = KEEP },
+};
+
 struct pending {
-    kvmap *map;
-    uint8_t seen[SHELVES][PLACES][KVMSG_UUID_SIZE];
+    table *held;  /* the times are those from which they are held */
+    table *known; /* [uuid] */
 };
 
 pending *pending_new(void)
 {
     pending *self = calloc(1, sizeof *self);
-
     if (self == NULL)
         zg_die("calloc");
-    self->map = kvmap_new();
-    memset(self->seen[0], 0xff, sizeof self->seen[0]); /* 0 may be a uuid */
+    self->held = table_new();
+    self->known = table_new();
     return self;
 }
 
 void pending_destroy(pending **self)
 {
-    kvmap_destroy(&(*self)->map);
+    table_destroy(&(*self)->held);
+    table_destroy(&(*self)->known);
     free(*self);
     *self = NULL;
 }
 
-static bool is_seen(pending *self, const uint8_t *uuid)
-{
-    uint8_t(*shelf)[KVMSG_UUID_SIZE] = self->seen[uuid[0] << 8 | uuid[1]];
+/* ---- Known updates ------------------------------------------------------ */
 
-    for (int i = 0; i < PLACES; i++)
-        if (memcmp(shelf[i], uuid, KVMSG_UUID_SIZE) == 0)
-            return true;
-    return false;
+bool pending_is_known(pending *self, zg_msg *update)
+{
+    zmq_msg_t *uuid = &update->frame[KVMSG_UUID];
+    return table_find(self->known, zmq_msg_data(uuid), zmq_msg_size(uuid))
+           != NULL;
 }
 
-bool pending_seen(pending *self, zg_msg *update)
+/* Remember the uuid of an update, and forget the oldest one for it. */
+static void remember(pending *self, zg_msg *update)
 {
-    const uint8_t *uuid = zmq_msg_data(&update->frame[KVMSG_UUID]);
-    uint8_t(*shelf)[KVMSG_UUID_SIZE] = self->seen[uuid[0] << 8 | uuid[1]];
-
-    if (is_seen(self, uuid))
-        return true;
-    memmove(shelf[1], shelf[0], sizeof self->seen[0] - KVMSG_UUID_SIZE);
-    memcpy(shelf[0], uuid, KVMSG_UUID_SIZE);
-    return false;
+    zg_msg uuid = { 0 };
+    zg_append(&uuid, &update->frame[KVMSG_UUID], 1);
+    if (kvmsg_has_uuid(update))
+        table_put(self->known, &uuid, zg_now());
+    if (table_count(self->known) > MAX_KNOWN)
+        table_remove(self->known, table_first_timed(self->known));
+    zg_clear(&uuid);
 }
 
-/* The number of what we hold is 1 if we did it ourselves, as the active. */
-static void hold(pending *self, zg_msg *update, bool done)
+/* ---- Held updates ------------------------------------------------------- */
+
+static void hold(pending *self, zg_msg *update, enum source source)
 {
-    kv_set_number(update, done);
-    kvmap_keep(self->map, update, zg_now());
-    if (kvmap_count(self->map) > MAX_PENDING)
-        kvmap_forget(self->map, kvmap_expired(self->map, ZG_FOREVER));
+    kv_set_number(update, source);
+    table_put(self->held, update, zg_now());
+    if (table_count(self->held) > MAX_HELD)
+        table_remove(self->held, table_first_timed(self->held));
 }
 
-void pending_hold(pending *self, zg_msg *update)
+static enum source source_of(const item *it)
 {
-    hold(self, update, true);
+    size_t size;
+    const uint8_t *number = item_frame(it, KV_NUMBER, &size);
+    return number[size - 1] == PUBLISHED ? PUBLISHED : FROM_CLIENT;
 }
 
-static kvitem *held(pending *self, zg_msg *update)
-{
-    zmq_msg_t *key = &update->frame[KV_KEY];
-
-    return kvmap_find(self->map, zmq_msg_data(key), zmq_msg_size(key));
-}
-
-void pending_await(pending *self, zg_msg *update)
-{
-    kvitem *older = held(self, update);
-
-    if (older != NULL)
-        kvmap_forget(self->map, older);
-    if (!kvmsg_has_uuid(update)
-        || !is_seen(self, zmq_msg_data(&update->frame[KVMSG_UUID])))
-        hold(self, update, false);
-}
-
-/* What we have done is older than what the other has done since. What a client
- * has sent may be newer than what the active says; but if the active says what
- * we have heard before, that is older in any case. */
-void pending_done(pending *self, zg_msg *update)
-{
-    bool fresh = kvmsg_has_uuid(update) && !pending_seen(self, update);
-    kvitem *item = held(self, update);
-    zg_msg ours = { 0 };
-
-    if (item == NULL)
-        return;
-    kvitem_load(item, &ours);
-    if (!kvmsg_has_uuid(&ours) || kvmsg_same(update, item)
-        || (kv_number(&ours) == 1 && fresh))
-        kvmap_forget(self->map, item);
-    zg_clear(&ours);
-}
-
-static void see_all(pending *self, kvmap *table)
-{
-    zg_msg known = { 0 };
-
-    for (kvitem *item = kvmap_from(table, "", 0); item != NULL;
-         item = kvmap_next(item)) {
-        kvitem_load(item, &known);
-        if (kvmsg_has_uuid(&known))
-            pending_seen(self, &known);
-        zg_clear(&known);
-    }
-}
-
-void pending_settle(pending *self, kvmap *table)
-{
-    kvitem *item, *next;
-    zg_msg known = { 0 };
-
-    for (item = kvmap_from(self->map, "", 0); item != NULL; item = next) {
-        size_t size;
-        const void *key = kvitem_frame(item, KV_KEY, &size);
-        kvitem *there = kvmap_find(table, key, size);
-        next = kvmap_next(item);
-        if (there == NULL)
-            continue;
-        kvitem_load(there, &known);
-        pending_done(self, &known);
-        zg_clear(&known);
-    }
-    see_all(self, table);
-}
-
-bool pending_outdated(zg_msg *update, kvmap *table, int64_t recent)
+static item *held_for(pending *self, zg_msg *update)
 {
     zmq_msg_t *key = &update->frame[KV_KEY];
-    int64_t known = kv_number(update) - 1;
-    kvitem *item = kvmap_find(table, zmq_msg_data(key), zmq_msg_size(key));
-    zg_msg now = { 0 };
-
-    if (known == -1 || known < recent || item == NULL)
-        return known != -1 && known < recent;
-    kvitem_load(item, &now);
-    bool changed = kv_number(&now) > known;
-    zg_clear(&now);
-    return changed;
+    return table_find(self->held, zmq_msg_data(key), zmq_msg_size(key));
 }
 
-void pending_expire(pending *self, long msecs)
+/* Let an event happen to the update that is held for this key, if any. */
+static void happen(pending *self, enum event event, zg_msg *update)
 {
-    kvitem *item;
-
-    while ((item = kvmap_expired(self->map, zg_now() - msecs)) != NULL)
-        kvmap_forget(self->map, item);
+    item *it = held_for(self, update);
+    if (it != NULL && actions[event][source_of(it)] == DROP)
+        table_remove(self->held, it);
 }
 
-static void visit_all(kvmap *map, int64_t until, pending_visitor *visit,
-                      void *arg)
+void pending_client_sent(pending *self, zg_msg *update)
+{
+    item *it = held_for(self, update);
+    enum event event = SENT_NEW;
+    if (pending_is_known(self, update))
+        event = SENT_KNOWN;
+    else if (it != NULL && kvmsg_compare(update, it) < 0)
+        event = SENT_EARLIER;
+    happen(self, event, update);
+    if (event == SENT_NEW)
+        hold(self, update, FROM_CLIENT);
+}
+
+void pending_we_published(pending *self, zg_msg *update)
+{
+    remember(self, update);
+    hold(self, update, PUBLISHED);
+}
+
+/* Return what it means for the held update that the peer has published this
+ * one. A held update without a uuid is known by its key. */
+static enum event peer_event(pending *self, zg_msg *update)
+{
+    item *it = held_for(self, update);
+    size_t size = 0;
+    if (it != NULL) {
+        int order = kvmsg_compare(update, it);
+        item_frame(it, KVMSG_UUID, &size);
+        if (size == 0 || kvmsg_has_uuid_of(update, it))
+            return PEER_SAME;
+        if (order != 0)
+            return order < 0 ? PEER_EARLIER : PEER_LATER;
+    }
+    return !kvmsg_has_uuid(update) || pending_is_known(self, update)
+               ? PEER_KNOWN
+               : PEER_NEW;
+}
+
+void pending_peer_published(pending *self, zg_msg *update)
+{
+    happen(self, peer_event(self, update), update);
+    remember(self, update);
+}
+
+void pending_peer_has(pending *self, table *items)
 {
     zg_msg update = { 0 };
-
-    for (kvitem *item = kvmap_from(map, "", 0); item != NULL;
-         item = kvmap_next(item))
-        if (kvitem_expires(item) <= until) {
-            kvitem_load(item, &update);
-            kvmsg_age(&update, zg_now() - kvitem_expires(item));
-            visit(arg, &update);
-            zg_clear(&update);
-        }
+    for (item *it = table_first(items); it != NULL; it = item_next(it)) {
+        item_append(it, &update);
+        pending_peer_published(self, &update);
+        zg_clear(&update);
+    }
 }
 
-void pending_visit(pending *self, long msecs, pending_visitor *visit, void *arg)
+void pending_expire(pending *self)
 {
-    visit_all(self->map, zg_now() - msecs, visit, arg);
+    int64_t now = zg_now();
+    item *it;
+    while ((it = table_first_timed(self->held)) != NULL
+           && item_time(it) <= now - EXPIRE_MS)
+        table_remove(self->held, it);
 }
 
-/* The visitor may hold them again. */
-void pending_take(pending *self, pending_visitor *visit, void *arg)
+/* Visit the updates of a table that are held until `until`, oldest first. */
+static void visit_each(table *held, int64_t until, pending_visitor *visit,
+                       void *arg)
 {
-    kvmap *map = self->map;
+    zg_msg update = { 0 };
+    for (item *it = table_first_timed(held);
+         it != NULL && item_time(it) <= until; it = item_next_timed(it)) {
+        item_append(it, &update);
+        kvmsg_age(&update, zg_now() - item_time(it));
+        visit(arg, &update);
+        zg_clear(&update);
+    }
+}
 
-    self->map = kvmap_new();
-    visit_all(map, ZG_FOREVER, visit, arg);
-    kvmap_destroy(&map);
+void pending_pass_on(pending *self, pending_visitor *visit, void *arg)
+{
+    visit_each(self->held, zg_now() - PASS_ON_MS, visit, arg);
+}
+
+void pending_take_all(pending *self, pending_visitor *visit, void *arg)
+{
+    table *held = self->held;
+    self->held = table_new();
+    visit_each(held, ZG_FOREVER, visit, arg);
+    table_destroy(&held);
 }

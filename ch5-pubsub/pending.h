@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: 0BSD */
 /* pending.h - updates that only one of a pair of servers may have.
  *
- * The passive holds what clients have sent and the active has not published.
- * The active holds what it has published until it can count on the passive to
- * have it. Whoever becomes active does what he holds; whoever becomes passive
- * passes it on. For each key it is the last update that counts.
+ * The passive server holds what clients have sent and the active one has not
+ * published yet. The active one holds what it has published, until the passive
+ * one must have received it. For each key only the last update is held. What
+ * happens to it depends on where it came from:
  *
- * Besides it remembers the uuids of the last half a million updates. One that
- * comes again, from a client that had no answer, from the peer, or out of the
- * queue of one that was frozen, is known by that.
+ *     event                                      from a client   published
+ *     a client sends another update of the key   replaced        replaced
+ *     a client sends a known or earlier one      kept            kept
+ *     the peer publishes this update             dropped         dropped
+ *     the peer publishes a later one             dropped         dropped
+ *     the peer publishes an earlier one          kept            kept
+ *     the peer publishes one of another writer   kept            dropped
+ *     held for 1 s by the passive server         passed on       passed on
+ *     held for 3 s by the active, whose peer lives    -          dropped
+ *     this server becomes active                 published       published
+ *
+ * Earlier and later are the updates of the same writer: see kvmsg_compare(). An
+ * update of another writer that is known changes nothing.
+ *
+ * An update is known if its uuid is among the last 500,000. So a server does
+ * not apply an update twice, whether a client sends it again, the peer passes
+ * it on, or it was in the queue of a process that was frozen.
  */
 #pragma once
 #include "kvmsg.h"
@@ -18,37 +32,27 @@ typedef struct pending pending;
 pending *pending_new(void);
 void pending_destroy(pending **self);
 
-/* Have we had this update before? From now on we have. (It has a uuid.) */
-bool pending_seen(pending *self, zg_msg *update);
+/* Return true if the uuid of this update is known. */
+bool pending_is_known(pending *self, zg_msg *update);
 
-/* As the active, hold a copy of what we do, from this moment on. Beyond a
- * million the oldest goes. */
-void pending_hold(pending *self, zg_msg *update);
+/* A client has sent this update to us, the passive server. */
+void pending_client_sent(pending *self, zg_msg *update);
 
-/* From a client, to one that is passive: hold it, if the active has not
- * published it already. What is held for its key is older than it. */
-void pending_await(pending *self, zg_msg *update);
+/* We, the active server, publish this update: it has a uuid. */
+void pending_we_published(pending *self, zg_msg *update);
 
-/* The active has it: do not hold it any longer, nor what is older than it. One
- * without a uuid is known by its key. */
-void pending_done(pending *self, zg_msg *update);
+/* The peer has published this update. */
+void pending_peer_published(pending *self, zg_msg *update);
 
-/* We have got the active's table: do not hold what it has. */
-void pending_settle(pending *self, kvmap *table);
+/* The peer has this table: a snapshot of it has replaced ours. */
+void pending_peer_has(pending *self, table *items);
 
-/* To the active: is this old news? The passive gives what it passes on the
- * number to which it has followed the active, and one; clients give theirs the
- * number 0. It is old if its key has changed in the table since, or if that
- * number is less than recent: then it was long on its way. */
-bool pending_outdated(zg_msg *update, kvmap *table, int64_t recent);
+/* Drop what has been held for 3 s: the peer lives, and has received it. */
+void pending_expire(pending *self);
 
-/* Forget what has been held for so many milliseconds. */
-void pending_expire(pending *self, long msecs);
-
-/* Call with each update that has been held so long. Its ttl is what is left of
- * it; when that is over, it deletes its key. Take: and hold none of them any
- * longer. */
+/* Call a function with a copy of each held update: of those held for 1 s, or of
+ * all, which are not held any longer. An update whose ttl has ended deletes its
+ * key. The function may change the update, and hold it again. */
 typedef void pending_visitor(void *arg, zg_msg *update);
-void pending_visit(pending *self, long msecs, pending_visitor *visit,
-                   void *arg);
-void pending_take(pending *self, pending_visitor *visit, void *arg);
+void pending_pass_on(pending *self, pending_visitor *visit, void *arg);
+void pending_take_all(pending *self, pending_visitor *visit, void *arg);

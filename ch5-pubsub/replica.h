@@ -1,58 +1,91 @@
 /* SPDX-License-Identifier: 0BSD */
-/* replica.h - a copy of a server's table, or of a part of it (RFC 12).
+/* replica.h - a client's copy of a server's table, or of a subtree of it.
  *
- *     NOWHERE
- *        | visit
- *     JOINING  subscribed, and nothing has come yet
- *        | HUGZ or an update: the subscription lives, so ask for all
- *     SYNCING  updates wait in their socket
- *        | KTHXBAI: from now on the copy is this one
- *     FOLLOWING
- *        | HUGZ tells of another table: ask once more, SYNCING
+ *     IDLE
+ *       | replica_join()
+ *     JOINING    subscribed; waits for HUGZ, which proves that the server has
+ *       |        the subscription, and tells its epoch
+ *     FETCHING   asks for a snapshot; updates wait in the SUB socket
+ *       | KTHXBAI: `table` is the snapshot
+ *     FOLLOWING  applies updates above the number of the snapshot
+ *       |
+ *     JOINING    an update was missed, the server has restarted or is silent
  *
- * It has no loop of its own: whoever owns it reads from the socket that it
- * names and hands over what comes. Each visit has sockets of its own, so
- * nothing comes late; the old copy is there until the new one is complete.
+ * A replica detects a missed update by its number if it has the whole table. A
+ * subtree skips numbers, but messages of five frames carry the count of its
+ * updates (snapshots.h). Another epoch, or a number that does not rise, tells
+ * that the server has restarted. Each join has sockets of its own, so nothing
+ * arrives late. The old table remains until the new one is complete.
+ *
+ * The replica has no loop: its owner reads messages from replica_socket(),
+ * passes them to replica_take(), and calls replica_tick() in between.
  */
 #pragma once
-#include "hugz.h"
+#include "chp.h"
+#include "kvmsg.h"
+#include "table.h"
 
-enum replica_state { NOWHERE, JOINING, SYNCING, FOLLOWING };
-
-/* What a message has brought: nothing, an update that map has now, or the last
- * of a snapshot, so that map is another one. */
-enum replica_news { NO_NEWS, UPDATED, REPLACED };
-
-/* Begins with replica_init(). The owner may read all of it, and change what is
- * in map: as a server that has become active. */
-struct replica {
-    void *ctx, *updates, *snapshot;
-    char subtree[256], server[256]; /* the endpoint of its snapshots */
-    enum replica_state state;
-    kvmap *map, *loading;
-    int64_t sequence; /* of the last update that map has */
-    int64_t heard_at; /* when something came from the server */
-    struct hugz_origin origin;
+enum replica_state {
+    REPLICA_IDLE,
+    REPLICA_JOINING,
+    REPLICA_FETCHING,
+    REPLICA_FOLLOWING
 };
 
-void replica_init(struct replica *self, void *ctx, const char *subtree);
-void replica_close(struct replica *self);
+/* What a message has changed: nothing, one key, or all of the table. */
+enum replica_change { REPLICA_UNCHANGED, REPLICA_UPDATED, REPLICA_REPLACED };
 
-/* Go to this server; leave the one where it is. */
-void replica_visit(struct replica *self, const char *server);
+/* The owner may read all fields, and change the table and the sequence. */
+struct replica {
+    void *ctx, *updates, *snapshot; /* sockets of the join, or NULL */
+    void *silent;                   /* a socket that receives nothing */
+    const char *server, *publisher;
+    int frames;       /* of a message: 3 or 5 */
+    bool has_subtree; /* requests have a second frame */
+    char subtree[CHP_KEY_MAX];
+    size_t subtree_size;
+    int64_t silence; /* ms without a message, after which it joins again */
+    enum replica_state state;
+    table *table, *loading;
+    int64_t sequence; /* the last update that the table has */
+    int64_t received; /* the last update since the join, maybe older */
+    int64_t count;    /* updates of the subtree, -1 if the server counts none */
+    bool has_voted;   /* on the socket for snapshots */
+    bool has_hugz;    /* the server sends HUGZ: its silence is a fault */
+    zmq_msg_t epoch;  /* the value of its last HUGZ */
+    int64_t heard_at, fetch_at;
+};
+
+/* Initialize an idle replica with an empty table. Its subtree is a string of at
+ * most CHP_KEY_MAX bytes; with NULL it asks as models 2 and 3 do, which have no
+ * subtrees. A value of 1 MB needs a line that carries it in `silence` ms. */
+void replica_init(struct replica *self, void *ctx, int frames,
+                  const char *subtree, int64_t silence);
+void replica_destroy(struct replica *self);
+
+/* Join the server with these endpoints for snapshots and updates. Both strings
+ * must remain valid until the next join. If this process has no descriptors
+ * left, replica_tick() tries again once a second. */
+void replica_join(struct replica *self, const char *server,
+                  const char *publisher);
+
+/* Disconnect from the server; the table remains. */
 void replica_leave(struct replica *self);
 
-/* Ask for all, on a connection of its own: [ICANHAZ?][subtree]. It asks by
- * itself when it is time to; while it is joining this is a vote for the server.
- */
-void replica_ask(struct replica *self);
-
-/* Is its key in this part of the table? As we subscribe to HUGZ, those come too
- * that only begin like that. */
-bool replica_covers(struct replica *self, zg_msg *msg);
-
-/* The socket to read from now, NULL if it is nowhere. */
+/* Return the socket to read from. It changes with the state. */
 void *replica_socket(struct replica *self);
 
-/* Take a message from that socket; it stays the caller's. */
-enum replica_news replica_take(struct replica *self, zg_msg *msg);
+/* Take a message from that socket; it remains the caller's. */
+enum replica_change replica_take(struct replica *self, zg_msg *msg);
+
+/* Do what is due: ask for the snapshot, or join again after a silence. Return
+ * when to call this again. */
+int64_t replica_tick(struct replica *self);
+
+/* Return true if the server has sent nothing for `silence` ms. */
+bool replica_is_silent(const struct replica *self);
+
+/* While joining, send a request for a snapshot, and ignore its reply. A passive
+ * server of a pair takes it for a vote. Return false if it is not sent, as
+ * there is no connection yet. */
+bool replica_vote(struct replica *self);

@@ -1,227 +1,254 @@
 /* SPDX-License-Identifier: 0BSD */
-/* snapshots.c - a table as a whole: handed out, to many clients at once, and
- * fetched. */
+/* snapshots.c - the server's side of RFC 12: snapshots, and HUGZ. */
 #include "snapshots.h"
 
+#include <inttypes.h>
 #include <sys/queue.h>
-
-#include "chp.h"
+#include <sys/random.h>
 
 enum {
     MAX_CLIENTS = 1000,
-    BATCH = 500,         /* items for a client, then the others have a turn */
-    RETRY_MS = 1,        /* when no connection takes any more */
-    QUEUE = 2000,        /* messages of a connection: enough until then */
-    PATIENCE_MS = 10000, /* with a client that does not read */
+    MAX_WATCHES = 256,
+    BATCH = 500,        /* items for a client, then the others have a turn */
+    RETRY_MS = 1,       /* wait when no connection takes more */
+    STALLED_MS = 30000, /* a frame of 1 MiB at 300 kbit/s */
+    PROPERTIES = 5,     /* messages with this many frames have properties */
 };
 
-/* One client, and its place: it has all that comes before this key. */
+/* A client that is being served. */
 struct client {
     TAILQ_ENTRY(client) next;
-    zmq_msg_t identity;
-    char subtree[CHP_KEY_MAX], place[CHP_KEY_MAX + 1];
-    size_t subtree_size, place_size;
-    int64_t number, progress_at;
-    bool stalled; /* its connection does not take any more now */
+    zmq_msg_t id;
+    char subtree[CHP_KEY_MAX], cursor[CHP_KEY_MAX + 1];
+    size_t subtree_size, cursor_size;
+    int64_t number, count; /* for its KTHXBAI; the count is -1 for none */
+    int64_t progress_at;
+    bool is_stalled; /* its connection takes no more now */
+};
+
+/* A subtree whose updates are counted. */
+struct watch {
+    char subtree[CHP_KEY_MAX];
+    size_t size;
+    int64_t count;
 };
 
 struct snapshots {
     TAILQ_HEAD(, client) clients;
-    int count, frames;
+    int client_count, frames;
     void *router;
     snapshots_loader *load;
+    char epoch[CHP_EPOCH_SIZE + 1];
+    struct watch watches[MAX_WATCHES];
+    int watch_count;
 };
 
 snapshots *snapshots_new(void *router, int frames, snapshots_loader *load)
 {
     snapshots *self = calloc(1, sizeof *self);
-
     if (self == NULL)
         zg_die("calloc");
     TAILQ_INIT(&self->clients);
     self->router = router;
     self->frames = frames;
     self->load = load;
+    uint64_t epoch;
+    zg_must(getentropy(&epoch, sizeof epoch));
+    snprintf(self->epoch, sizeof self->epoch, "%016" PRIx64, epoch);
     zg_set(router, ZMQ_ROUTER_MANDATORY, 1);
-    zg_set(router, ZMQ_SNDHWM, QUEUE);
+    zg_set(router, ZMQ_ROUTER_HANDOVER, 1);
     return self;
 }
 
-static void dismiss(snapshots *self, struct client *client)
+static void remove_client(snapshots *self, struct client *client)
 {
     TAILQ_REMOVE(&self->clients, client, next);
-    zmq_msg_close(&client->identity);
+    zmq_msg_close(&client->id);
     free(client);
-    self->count--;
+    self->client_count--;
 }
 
 void snapshots_destroy(snapshots **self)
 {
     while (!TAILQ_EMPTY(&(*self)->clients))
-        dismiss(*self, TAILQ_FIRST(&(*self)->clients));
+        remove_client(*self, TAILQ_FIRST(&(*self)->clients));
     free(*self);
     *self = NULL;
 }
 
+/* ---- Counts of updates -------------------------------------------------- */
+
+/* Return the count of a subtree, from now on if it is new, or -1 if there is no
+ * place for it. */
+static int64_t watch(snapshots *self, const char *subtree, size_t size)
+{
+    for (int i = 0; i < self->watch_count; i++)
+        if (self->watches[i].size == size
+            && memcmp(self->watches[i].subtree, subtree, size) == 0)
+            return self->watches[i].count;
+    if (self->watch_count == MAX_WATCHES)
+        return -1;
+    struct watch *added = &self->watches[self->watch_count++];
+    memcpy(added->subtree, subtree, size);
+    added->size = size;
+    return added->count = 0;
+}
+
+void snapshots_count(snapshots *self, zg_msg *update)
+{
+    for (int i = 0; i < self->watch_count; i++)
+        self->watches[i].count += kv_is_below(update, self->watches[i].subtree,
+                                              self->watches[i].size);
+}
+
+/* Write "count.SUBTREE=C\n" and return its length. */
+static int write_count(char *text, const struct watch *counted)
+{
+    char *end = text + sprintf(text, "count.");
+    for (size_t i = 0; i < counted->size; i++)
+        end += sprintf(end, "%02x", (uint8_t) counted->subtree[i]);
+    return (int) (end - text) + sprintf(end, "=%" PRId64 "\n", counted->count);
+}
+
+void snapshots_publish_hugz(snapshots *self, void *publisher, int64_t number)
+{
+    static char text[32 + MAX_WATCHES * (2 * CHP_KEY_MAX + 32)];
+    int size = 0;
+    zg_msg hugz = { 0 };
+
+    zg_insert(&hugz, KV_KEY, CHP_HUGZ, strlen(CHP_HUGZ));
+    zg_insert(&hugz, KV_NUMBER, "\0\0\0\0\0\0\0\0", 8);
+    if (self->frames == PROPERTIES) {
+        size = sprintf(text, "number=%" PRId64 "\n", number);
+        for (int i = 0; i < self->watch_count; i++)
+            size += write_count(text + size, &self->watches[i]);
+        zg_insert(&hugz, 2, "", 0);
+        zg_insert(&hugz, 3, text, (size_t) size);
+    }
+    zg_insert(&hugz, hugz.count, self->epoch, CHP_EPOCH_SIZE);
+    zg_send(&hugz, publisher, 0);
+    zg_clear(&hugz); /* not sent during shutdown */
+}
+
+/* ---- Snapshots ---------------------------------------------------------- */
+
+static bool is_served(snapshots *self, zmq_msg_t *id)
+{
+    struct client *client;
+    TAILQ_FOREACH(client, &self->clients, next)
+        if (zg_equal(&client->id, id))
+            return true;
+    return false;
+}
+
 bool snapshots_begin(snapshots *self, zg_msg *request, int64_t number)
 {
-    bool part = request->count == 3;
-    void *subtree = part ? zmq_msg_data(&request->frame[2]) : "";
-    size_t size = part ? zmq_msg_size(&request->frame[2]) : 0;
-    struct client *client;
+    bool has_subtree = request->count == 3;
+    void *subtree = has_subtree ? zmq_msg_data(&request->frame[2]) : "";
+    size_t size = has_subtree ? zmq_msg_size(&request->frame[2]) : 0;
 
-    if ((request->count != 2 && !part) || !zg_is(request, 1, CHP_ICANHAZ)
-        || size > CHP_KEY_MAX || self->count == MAX_CLIENTS)
+    if ((request->count != 2 && !has_subtree) || size > CHP_KEY_MAX
+        || !zg_is(request, 1, CHP_ICANHAZ))
         return false;
-    if ((client = calloc(1, sizeof *client)) == NULL)
+    if (is_served(self, &request->frame[0]))
+        return true;
+    if (self->client_count == MAX_CLIENTS)
+        return false;
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL)
         zg_die("calloc");
-    TAILQ_INSERT_TAIL(&self->clients, client, next);
-    self->count++;
-    zmq_msg_init(&client->identity);
-    zmq_msg_copy(&client->identity, &request->frame[0]);
+    zmq_msg_init(&client->id);
+    zmq_msg_copy(&client->id, &request->frame[0]);
     memcpy(client->subtree, subtree, size);
-    memcpy(client->place, subtree, size);
-    client->subtree_size = client->place_size = size;
+    memcpy(client->cursor, subtree, size);
+    client->subtree_size = client->cursor_size = size;
     client->number = number;
+    client->count = watch(self, client->subtree, size);
     client->progress_at = zg_now();
+    TAILQ_INSERT_TAIL(&self->clients, client, next);
+    self->client_count++;
     return true;
 }
 
-/* [KTHXBAI][number][subtree] or [KTHXBAI][number][][properties][subtree] */
-static void load_end(snapshots *self, struct client *client,
-                     const char *properties, zg_msg *msg)
+/* [KTHXBAI][number][subtree] or [KTHXBAI][number][][count=C][subtree] */
+static void make_end(snapshots *self, struct client *client, zg_msg *msg)
 {
+    char count[32] = "";
+    if (client->count >= 0)
+        snprintf(count, sizeof count, "count=%" PRId64 "\n", client->count);
     zg_insert(msg, KV_KEY, CHP_KTHXBAI, strlen(CHP_KTHXBAI));
     zg_insert(msg, KV_NUMBER, "\0\0\0\0\0\0\0\0", 8);
     kv_set_number(msg, client->number);
-    if (self->frames == KV_FRAMES_MAX) {
+    if (self->frames == PROPERTIES) {
         zg_insert(msg, 2, "", 0);
-        zg_insert(msg, 3, properties, strlen(properties));
+        zg_insert(msg, 3, count, strlen(count));
     }
     zg_insert(msg, msg->count, client->subtree, client->subtree_size);
 }
 
-/* An item, or if it is NULL the end. False: not now (EAGAIN), or never. */
-static bool send_one(snapshots *self, struct client *client, const kvitem *item,
-                     const char *properties)
+/* Send an item, or KTHXBAI if it is NULL. Return false if the connection takes
+ * no more (EAGAIN) or the client has disconnected (EHOSTUNREACH). */
+static bool send_one(snapshots *self, struct client *client, const item *it)
 {
     zg_msg msg = { 0 };
-
-    if (item != NULL)
-        self->load(item, &msg);
+    if (it != NULL)
+        self->load(it, &msg);
     else
-        load_end(self, client, properties, &msg);
-    zg_insert(&msg, 0, zmq_msg_data(&client->identity),
-              zmq_msg_size(&client->identity));
-    bool sent = zg_send(&msg, self->router, ZMQ_DONTWAIT);
+        make_end(self, client, &msg);
+    zg_insert(&msg, 0, zmq_msg_data(&client->id), zmq_msg_size(&client->id));
+    bool is_sent = zg_send(&msg, self->router, ZMQ_DONTWAIT);
     zg_clear(&msg);
-    return sent;
+    return is_sent;
 }
 
-/* The client has this item: go on behind it. With a zero byte its key is the
- * first one that may follow. */
-static void move_on(struct client *client, const kvitem *item)
+/* Set the cursor behind this item: a zero byte makes the next possible key. */
+static void advance(struct client *client, const item *it)
 {
-    const void *key = kvitem_frame(item, KV_KEY, &client->place_size);
-
-    memcpy(client->place, key, client->place_size);
-    client->place[client->place_size++] = '\0';
+    const void *key = item_frame(it, KV_KEY, &client->cursor_size);
+    memcpy(client->cursor, key, client->cursor_size);
+    client->cursor[client->cursor_size++] = '\0';
     client->progress_at = zg_now();
 }
 
-/* False: it has all, or is gone. */
-static bool serve(snapshots *self, struct client *client, kvmap *map,
-                  const char *properties)
+/* Send a batch to a client. Return false if its snapshot has ended. */
+static bool serve(snapshots *self, struct client *client, table *items)
 {
-    kvitem *item = kvmap_from(map, client->place, client->place_size);
-    kvitem *last = NULL;
-    bool ended = false, sent = true;
+    item *it = table_lower_bound(items, client->cursor, client->cursor_size);
+    item *last = NULL;
+    bool is_complete = false, is_sent = true;
 
-    for (int n = 0; n < BATCH && sent && !ended; n++) {
-        ended = item == NULL
-                || !kvitem_starts(item, client->subtree, client->subtree_size);
-        sent = send_one(self, client, ended ? NULL : item, properties);
-        if (sent && !ended) {
-            last = item;
-            item = kvmap_next(item);
+    for (int n = 0; n < BATCH && is_sent && !is_complete; n++) {
+        if (it != NULL
+            && !item_is_below(it, client->subtree, client->subtree_size))
+            it = NULL;
+        is_sent = send_one(self, client, it);
+        is_complete = is_sent && it == NULL;
+        if (is_sent && it != NULL) {
+            last = it;
+            it = item_next(it);
         }
     }
-    bool later = sent ? !ended : errno == EAGAIN;
-    client->stalled = !sent;
+    bool is_connected = is_sent || errno == EAGAIN;
+    client->is_stalled = !is_sent;
     if (last != NULL)
-        move_on(client, last);
-    return later && zg_now() - client->progress_at <= PATIENCE_MS;
+        advance(client, last);
+    return is_connected && !is_complete
+           && zg_now() - client->progress_at <= STALLED_MS;
 }
 
-int64_t snapshots_send(snapshots *self, kvmap *map, const char *properties)
+int64_t snapshots_send(snapshots *self, table *items)
 {
-    int64_t again = ZG_FOREVER;
+    int64_t again_at = ZG_FOREVER;
     struct client *client = TAILQ_FIRST(&self->clients), *next;
 
     for (; client != NULL; client = next) {
         next = TAILQ_NEXT(client, next);
-        if (!serve(self, client, map, properties))
-            dismiss(self, client);
-        else if (!client->stalled)
-            again = 0;
-        else if (again != 0)
-            again = zg_now() + RETRY_MS;
+        if (!serve(self, client, items))
+            remove_client(self, client);
+        else if (!client->is_stalled)
+            again_at = 0;
+        else if (again_at != 0)
+            again_at = zg_now() + RETRY_MS;
     }
-    return again;
-}
-
-/* [ICANHAZ?], of one frame for those who know no subtrees */
-static void ask(void *snapshot, const char *subtree)
-{
-    int more = subtree != NULL ? ZMQ_SNDMORE : 0;
-
-    zmq_send(snapshot, CHP_ICANHAZ, strlen(CHP_ICANHAZ), ZMQ_DONTWAIT | more);
-    if (subtree != NULL)
-        zmq_send(snapshot, subtree, strlen(subtree), ZMQ_DONTWAIT);
-}
-
-/* All of it, or false: the server went silent. Each time it is a connection of
- * its own, that holds nothing older. */
-static bool fetch(void *ctx, const char *endpoint, const char *subtree,
-                  int frames, kvmap *map, zg_msg *end)
-{
-    void *snapshot = zg_socket(ctx, ZMQ_DEALER);
-    zmq_pollitem_t item = { snapshot, 0, ZMQ_POLLIN, 0 };
-    bool complete = false;
-
-    zg_set(snapshot, ZMQ_LINGER, 0);
-    zg_connect(snapshot, endpoint);
-    ask(snapshot, subtree);
-    while (!complete && zg_poll(&item, 1, zg_now() + CHP_SILENCE_MS) > 0)
-        while (!complete && zg_recv(end, snapshot, ZMQ_DONTWAIT)) {
-            complete = kv_valid(end, frames) && zg_is(end, 0, CHP_KTHXBAI);
-            if (!kv_valid(end, frames))
-                zg_drop(end, "the server");
-            else if (!complete)
-                kvmap_store(map, end, 0);
-        }
-    zmq_close(snapshot);
-    return complete;
-}
-
-bool snapshots_join(void *ctx, void *updates, const char *endpoint,
-                    const char *subtree, int frames, kvmap **map, zg_msg *end)
-{
-    zmq_pollitem_t item = { updates, 0, ZMQ_POLLIN, 0 };
-
-    for (;;) {
-        while (zg_recv(end, updates, ZMQ_DONTWAIT))
-            continue; /* that is no sign of a subscription that lives now */
-        int lives = zg_poll(&item, 1, zg_now() + 2 * CHP_HUGZ_MS);
-        if (lives == -1)
-            return false;
-        kvmap_destroy(map);
-        *map = kvmap_new();
-        if (!fetch(ctx, endpoint, subtree, frames, *map, end))
-            continue;
-        /* A server of the Guide's may say no HUGZ: then we hope for the best.
-         */
-        if (lives || zg_poll(&item, 1, zg_now() + 2 * CHP_HUGZ_MS) == 0)
-            return true;
-    }
+    return again_at;
 }

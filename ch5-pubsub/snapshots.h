@@ -1,48 +1,54 @@
 /* SPDX-License-Identifier: 0BSD */
-/* snapshots.h - a table as a whole: handed out, to many clients at once, and
- * fetched.
+/* snapshots.h - the server's side of RFC 12: snapshots, and HUGZ.
  *
- *     [client][ICANHAZ?] or [client][ICANHAZ?][subtree]      (RFC 12)
- *     [client][key][number]...[value], once for each key below the subtree
- *     [client][KTHXBAI][number]...[subtree]
+ *     [client][ICANHAZ?] or [client][ICANHAZ?][subtree]      a request
+ *     [client][key][number]...[value]                        for each item
+ *     [client][KTHXBAI][number]...[subtree]                  the end
  *
- * A snapshot is no copy: each client has a place in the table, and gets as much
- * at a time as its connection takes. One that does not read waits, at the cost
- * of the messages that its socket holds, and loses its place after 10 seconds.
+ * A snapshot is no copy of the table. Each client has a cursor, the key up to
+ * which it has received the table, and gets as many items at a time as its
+ * connection takes. The table changes meanwhile. So an item can be newer than
+ * the number in KTHXBAI, which is that of the last update before the request.
+ * The client's replica converges all the same: the client applies all updates
+ * above that number, in order, and to apply one twice changes nothing.
  *
- * Meanwhile the table goes on. The number in KTHXBAI is that of the beginning:
- * whoever applies all later updates, in order, has what the server has, even if
- * some were in what he got.
+ * HUGZ carries the epoch of the server: 16 hexadecimal digits, drawn at its
+ * start. Messages of five frames have properties, which tell a client whether
+ * it has missed an update of its subtree:
+ *
+ *     KTHXBAI   count=C              updates of the subtree up to its number
+ *     HUGZ      number=N             of the last update
+ *               count.SUBTREE=C ...  updates up to N, SUBTREE in hexadecimal
+ *
+ * The server counts the updates of the first 256 subtrees that are requested. A
+ * KTHXBAI without a count says that the server does not count this subtree.
  */
 #pragma once
-#include "kvmap.h"
+#include "chp.h"
+#include "table.h"
 
 typedef struct snapshots snapshots;
 
-/* Appends an item to a message as it is to be sent. */
-typedef void snapshots_loader(const kvitem *item, zg_msg *msg);
+/* Append an item to a message as it is to be sent. */
+typedef void snapshots_loader(const item *it, zg_msg *msg);
 
-/* On this ROUTER, which stays the caller's and is not bound yet, send messages
- * of so many frames. */
+/* Serve requests from a ROUTER, which remains the caller's, with messages of 3
+ * or 5 frames. Draw an epoch. */
 snapshots *snapshots_new(void *router, int frames, snapshots_loader *load);
 void snapshots_destroy(snapshots **self);
 
-/* Begin with this request, as received; number is that of the last update.
- * False: it is none, or 1000 clients are being served. */
+/* Begin a snapshot for this request, as received. `number` is that of the last
+ * update. Return false if the request is malformed or 1000 clients are being
+ * served. A request from a client that is being served changes nothing. */
 bool snapshots_begin(snapshots *self, zg_msg *request, int64_t number);
 
-/* Send on to each. Properties are those of KTHXBAI, where a message has some,
- * or NULL. Returns when to do so again, as a moment of zg_now(); it is
- * ZG_FOREVER when all have got theirs. */
-int64_t snapshots_send(snapshots *self, kvmap *map, const char *properties);
+/* Send the next items to each client. A client that takes none for 30 s loses
+ * its snapshot. Return when to call this again, on the clock of zg_now(), or
+ * ZG_FOREVER if all snapshots are complete. */
+int64_t snapshots_send(snapshots *self, table *items);
 
-/* The other side: join what this SUB socket, connected and with its filters
- * set, is to follow. Wait until something comes by it, for then the
- * subscription has arrived, and only then ask the server at this endpoint for
- * all that it has below the subtree (NULL: it knows no subtrees); and so again
- * until it has told all, be it that it comes late, or dies in the middle. Then
- * the map, emptied before, has the table, and end KTHXBAI; both are the
- * caller's. The next that is to be applied comes by the SUB socket. False: the
- * program is to stop. */
-bool snapshots_join(void *ctx, void *updates, const char *endpoint,
-                    const char *subtree, int frames, kvmap **map, zg_msg *end);
+/* Count an update in each subtree that it belongs to. */
+void snapshots_count(snapshots *self, zg_msg *update);
+
+/* Publish HUGZ; `number` is that of the last update. */
+void snapshots_publish_hugz(snapshots *self, void *publisher, int64_t number);

@@ -1,9 +1,9 @@
-# clone.bash - what the scenes of the Clone models share.
+# clone.bash - what the scenes of the Clone models 1 to 5 share.
 
-no=%00%00%00%00%00%00%00%00     # a number that says nothing
+no=%00%00%00%00%00%00%00%00     # the number 0
 
-# up MODEL [OPTION...] - its server; that of model 2 has no collector, and makes
-# the updates itself
+# up MODEL [OPTION...] - start the server of a model; that of model 2 has no collector,
+# and makes the updates itself
 up() {
   if (($1 == 2)); then
     start server clonesrv2 "${@:2}" ipc://s ipc://u
@@ -14,8 +14,14 @@ up() {
   fi
 }
 
-# listen MODEL NAME OPTION... - a client that only keeps a copy, of what comes
-# from the publisher
+# restart MODEL [OPTION...] - kill the server, and start another one
+restart() {
+  kill9 server
+  rm -f s u c server.log
+  up "$@"
+}
+
+# listen MODEL NAME OPTION... - start a client that sets no keys
 publisher=ipc://u
 listen() {
   local model=$1 name=$2
@@ -27,17 +33,25 @@ listen() {
   fi
 }
 
-# put KEY VALUE - set it, in three frames; put5 KEY UUID PROPERTIES VALUE
+# put KEY VALUE - set a key, in three frames; put5 KEY UUID PROPERTIES VALUE, in five
 put() { zpeer -n 0 PUSH ipc://c "$1" $no "$2"; }
 put5() { zpeer -n 0 PUSH ipc://c "$1" $no "$2" "$3" "$4"; }
 
-# items [SUBTREE] - what a snapshot has, a message a line
+# put_any MODEL KEY VALUE - set a key, in as many frames as the model has
+put_any() {
+  if (($1 == 5)); then put5 "$2" '' '' "$3"; else put "$2" "$3"; fi
+}
+
+# items [SUBTREE] - print a snapshot, a message a line
 items() { zpeer -t 300 -n 99999999 DEALER ipc://s 'ICANHAZ?' "$@" || :; }
 
-# report NAME - the last line it printed: "N keys, sequence S, digest D"
+# has_item REGEX [SUBTREE] - return whether a snapshot has it
+has_item() { items "${@:2}" | grep -qaE -- "$1"; }
+
+# report NAME - print its last line: "N keys, sequence S, digest D"
 report() { grep -aE '^[0-9]+ keys, sequence' "$1.log" | tail -n 1; }
 
-# same NAME NAME... - their tables are equal, to the number
+# same NAME NAME... - expect that their tables are equal, and the numbers too
 same() {
   local first=$1 name
   shift
@@ -48,14 +62,29 @@ same() {
   done
 }
 
-# has_keys N - the server's snapshot says so
-has_item() { items "${@:2}" | grep -qaE -- "$1"; }
+# joined NAME... - expect that each has fetched one snapshot, and one more for each
+# fault that it has logged
+joined() {
+  local name
+  for name; do
+    (($(lines_of "$name" '^I: snapshot of') == 1 + $(lines_of "$name" '^W: .*joining'))) \
+      || fail "$name has joined without a reason: $(cat "$name.log")"
+  done
+}
 
-# write_to MODEL COUNT OPTION... - from now on there are so many updates
+# joined_once NAME... - expect that each has fetched one snapshot, without a fault
+joined_once() {
+  local name
+  joined "$@"
+  for name; do run ! grep '^[WE]:' "$name.log"; done
+}
+
+# write_to MODEL COUNT - from now on there are so many updates of 10,000 keys
 write_to() {
+  local frames=3
   if (($1 == 2)); then return; fi    # the server makes them
-  start writer "clonecli$1" -m "$(rounds 3000 10000)" -n "$2" "${@:3}" ipc://s ipc://u ipc://c
-  wait_for writer snapshot
+  if (($1 == 5)); then frames=5; fi
+  start writer kvfill -m "$(rounds 3000 10000)" -w 10000 $frames ipc://c "$2" /client/
 }
 
 # end_equal NAME... - all end, with the same table as the first
@@ -65,31 +94,31 @@ end_equal() {
   same "$@"
 }
 
-# Clients join while others write, the first half one after the other, then all
-# at once. With HAMMER they are fifty, at 10,000 updates a second; what two cores
-# are too slow to pass on to so many, the queues have to hold.
-crowd_joins() { # MODEL [OPTION...]
+# Clients join while others write, the first half one after the other, then all at
+# once. With HAMMER they are fifty, at 10,000 updates a second; what two cores are too
+# slow to send to so many, the queues have to hold.
+crowd_joins() { # MODEL
   local model=$1 clients length n names=(first)
-  shift
   clients=$(rounds 8 50) length=$(rounds 20000 100000)
   export WAIT_S=60
   up "$model" -m "$(rounds 3000 10000)"
   listen "$model" first -n "$length"
   wait_for first snapshot
-  write_to "$model" "$length" "$@"
+  write_to "$model" "$length"
   for ((n = 0; n < clients; n++)); do
     if ((n < clients / 2)); then moment 150; fi
     listen "$model" "c$n" -n "$length"
     names+=("c$n")
   done
   end_equal "${names[@]}"
+  joined "${names[@]}"
   equals_server first
 }
 
 # equals_server NAME - all updates are over; in model 2 they are not
 equals_server() {
   if [[ ${pid_of[writer]-} ]]; then
-    ends writer
+    stop writer
     stop server
     same server "$1"
   else
@@ -97,20 +126,72 @@ equals_server() {
   fi
 }
 
-# The way to the publisher is found later than that to the snapshots: who did not
-# wait for the subscription would have a gap.
-late_subscription() { # MODEL [OPTION...]
+# The clients reach the publisher later than the snapshots: one that did not wait for
+# its subscription would have a gap.
+late_subscription() { # MODEL
   local n model=$1 updates=20000 publisher=ipc://u
-  shift
   up "$model" -m 5000
   listen "$model" first -n $updates
   wait_for first snapshot
-  write_to "$model" $updates "$@"
+  write_to "$model" $updates
   publisher=ipc://late
   for n in 1 2 3; do listen "$model" "c$n" -n $updates; done
   zpeer -n 5000 -t 9000 SUB ipc://u '' >/dev/null # half a second, as the updates count
   ln -s u late
   end_equal first c1 c2 c3
+  joined_once first c1 c2 c3
   equals_server first
-  run ! grep -h '^[WE]:' c1.log c2.log c3.log
+}
+
+# A server of the Guide's sends no HUGZ, and publishes an update every 3.5 s.
+joins_without_hugz() { # MODEL
+  local model=$1 one=%00%00%00%00%00%00%00%01 two=%00%00%00%00%00%00%00%02 between=()
+  if ((model == 5)); then between=('' ''); fi
+  start news zpeer -b -n 0 -r 2 -w 3500 PUB ipc://u /client/k "$two" "${between[@]}" new
+  start table zpeer -b -t 60000 -n 9 DEALER ipc://s '%;' \
+    /client/k "$one" "${between[@]}" old '%,' KTHXBAI "$one" "${between[@]}" ''
+  listen "$model" client -n 2
+  WAIT_S=10 wait_for client 'snapshot of 1 keys, up to update 1'
+  ends client
+  [[ $(report client) == '1 keys, sequence 2, '* ]] || fail "$(report client)"
+}
+
+# The server restarts, and has more updates than before when the client hears of it.
+restart_overtakes() { # MODEL
+  local model=$1 n subtree=()
+  if ((model > 3)); then subtree=(/client/); fi
+  up "$model" -m 20
+  listen "$model" client
+  wait_for client snapshot
+  if ((model > 2)); then
+    for n in 1 2 3; do put_any "$model" /client/$n old; done
+    wait_until has_item '/client/3' "${subtree[@]}"
+  fi
+  freeze client
+  restart "$model" -m 1000
+  if ((model > 2)); then
+    for n in 4 5 6 7 8 9; do put_any "$model" /client/$n new; done
+    wait_until has_item '/client/9' "${subtree[@]}"
+  fi
+  thaw client
+  wait_for client 'W: the server has restarted: joining again'
+  wait_for client 'snapshot of' 2
+  joined client
+  if ((model > 2)); then
+    put_any "$model" /client/last v
+    stop_when_equal client
+  else
+    stop client
+    stop server
+  fi
+}
+
+# stop_when_equal NAME... - stop clients and server when all updates have arrived:
+# a subscriber that has seen a HUGZ has seen what came before it
+stop_when_equal() {
+  local name
+  zpeer -n 2 -t 9000 SUB ipc://u HUGZ >/dev/null
+  for name; do stop "$name"; done
+  stop server
+  same server "$@"
 }

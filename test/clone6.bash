@@ -22,7 +22,7 @@ pair() {
   primary
   backup
   wait_for primary 'primary -> active: the peer is backup'
-  wait_for backup 'got [0-9]+ keys from the active'
+  wait_for backup 'snapshot of [0-9]+ keys'
 }
 
 # app NAME [SERVER...] - an application of the class, that does what tell says
@@ -64,13 +64,13 @@ writer() { # NAME [OPTION...]
 }
 
 state() { # NAME
-  grep -aoE 'waiting for|-> [a-z]+|got [0-9]+ keys' "$1.log" | tail -n 1
+  grep -aoE 'waiting for|-> [a-z]+|snapshot of [0-9]+ keys' "$1.log" | tail -n 1
 }
 
 # One serves, and the other has its table.
 settled() {
   case "$(state primary) $(state backup)" in
-  '-> active got '* | 'got '*' keys -> active') return 0 ;;
+  '-> active snapshot of '* | 'snapshot of '*' keys -> active') return 0 ;;
   esac
   return 1
 }

@@ -11,7 +11,7 @@ static const char *answer(bool done)
 }
 
 /* A value of that size, with every byte there is, of which a get tells all. */
-static void blob(clone *table, const char *key, size_t size)
+static void blob(struct clone *table, const char *key, size_t size)
 {
     char *value = malloc(size + 1), *got;
     size_t length = 0;
@@ -30,7 +30,7 @@ static void blob(clone *table, const char *key, size_t size)
     free(value);
 }
 
-static void get(clone *table, const char *key)
+static void get(struct clone *table, const char *key)
 {
     char *value = clone_get(table, key, strlen(key), NULL);
 
@@ -39,7 +39,7 @@ static void get(clone *table, const char *key)
 }
 
 /* Until the key has a value */
-static void await(clone *table, const char *key)
+static void await(struct clone *table, const char *key)
 {
     char *value;
 
@@ -51,7 +51,7 @@ static void await(clone *table, const char *key)
 }
 
 /* Until the key has none */
-static void await_end(clone *table, const char *key)
+static void await_end(struct clone *table, const char *key)
 {
     char *value;
 
@@ -63,7 +63,7 @@ static void await_end(clone *table, const char *key)
 }
 
 /* Set so many keys, until that fails. */
-static void many(clone *table, long count)
+static void many(struct clone *table, long count)
 {
     char key[40];
     long i = 0;
@@ -74,7 +74,7 @@ static void many(clone *table, long count)
     printf("many: %ld, %s\n", i, answer(i == count));
 }
 
-static void obey(clone *table, char *line)
+static void obey(struct clone *table, char *line)
 {
     char word[20] = "", key[600] = "", value[600] = "";
     long ttl = 0;
@@ -105,7 +105,7 @@ static void obey(clone *table, char *line)
 int main(int argc, char *argv[])
 {
     void *ctx = zg_start();
-    clone *table = clone_new(ctx, 1500);
+    struct clone *table = clone_new(ctx, 1500);
     char line[2000];
 
     for (int i = 1; i < argc; i++)

@@ -6,9 +6,7 @@
 # it is listed fails the test, so that its name leaves this list; NAME? is for a
 # fault that does not show in every run.
 declare -gA known_failures=(
-  [bad_endpoint_is_told]="clonecli2 clonecli3 clonecli4 clonecli5 clonecli6 clonesrv6"
   [numbers_work]="titanic? eagain?"
-  [survives_frames]="clonecli6"
   [survives_malformed]="lvcache"
 )
 
