@@ -64,6 +64,7 @@ $(BIN)/clonecli6 $(BIN)/cloneapp: $(BIN)/obj/clone.o $(BIN)/obj/replica.o \
 $(BIN)/clonecheck: $(BIN)/obj/replica.o $(BIN)/obj/snapshots.o \
                 $(BIN)/obj/pending.o $(BIN)/obj/kvmsg.o $(BIN)/obj/table.o
 $(BIN)/kvtest: $(BIN)/obj/kvmsg.o $(BIN)/obj/table.o $(BIN)/obj/pending.o
+$(BIN)/lvcache: $(BIN)/obj/table.o
 $(BIN)/udpping2: $(BIN)/obj/udplib.o
 $(BIN)/udpping3: $(BIN)/obj/interface.o $(BIN)/obj/udplib.o
 

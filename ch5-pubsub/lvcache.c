@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: 0BSD */
-/* lvcache.c - a proxy that tells who subscribes what was said last.
+/* lvcache.c - last value cache: sends the last value of a topic to whoever
+ * subscribes to it.
  *
  *     PUB pathopub ---> SUB lvcache XPUB ---> SUB pathosub
  *                  5557   (this)         5558
  *
- * It passes all messages on, and remembers the last of each topic. To subscribe
- * is to send a message, which an XPUB socket can read: then the cache repeats
- * what it has on topics that begin so. With ZMQ_XPUB_VERBOSE it sees each
- * subscription, not only the first to a topic.
+ * The cache passes on all messages and stores the last one of each topic. An
+ * XPUB socket receives each subscription as a message. The cache then replays
+ * the values of all topics that begin with this prefix.
  *
- * A message cannot be sent to one subscriber: all who want the topic get the
- * repetition too. Those who subscribe at the same time share one. Nobody gets
- * an older value after a newer one.
+ * An XPUB cannot send to one subscriber, so a replay goes to all that have
+ * subscribed to the topic. Subscriptions that arrive during a replay share the
+ * next one. A replayed value is never older than a value sent before.
  *
- * Build: cc -Icommon ch5-pubsub/lvcache.c -o lvcache -lzmq -lpthread
+ * The cache stores 250,000 topics and 256 MiB at most. When it is full, it
+ * removes the topic that has not been updated for the longest time. Up to
+ * 500,000 messages, of any size, wait for a subscriber that does not read;
+ * libzmq drops the rest. After a restart the cache is empty. A table that also
+ * survives its server: see clonesrv6.c.
+ *
+ * Build: cc -Icommon ch5-pubsub/lvcache.c ch5-pubsub/table.c -o lvcache
+ *           -lzmq -lpthread
  *
  * Try it:
  *     $ bin/lvcache & bin/pathopub tcp://localhost:5557 &
@@ -22,115 +29,181 @@
  *     I: backend bound to tcp://127.0.0.1:5558
  *     I: 1000 topics published
  *     I: subscribed to 123
- *     I: subscription to 123: ... topics to repeat
- *     123: ...
+ *     I: subscription to '123'
+ *     123: Save Roger
  *
  * Guide: chapter 5, "Last Value Caching".
  */
-#include "lvtable.h"
+#include "table.h"
 
 static const char usage[] =
-    "lvcache [FRONTEND [BACKEND]]\n"
-    "Passes on what is published, and repeats it to those who come late.\n"
+    "lvcache [-C] [FRONTEND [BACKEND]]\n"
+    "Passes on messages, and sends last values to new subscribers.\n"
+    "  -C        connect to FRONTEND, for a publisher that binds\n"
     "  FRONTEND  bind for publishers (tcp://127.0.0.1:5557)\n"
     "  BACKEND   bind for subscribers (tcp://127.0.0.1:5558)\n"
     "Peers: pathopub FRONTEND, pathosub BACKEND\n";
 
 enum {
-    BATCH = 100,             /* then it is the turn of the others */
-    QUEUE = 2 * MAX_TOPICS,  /* messages for one subscriber, the rest is lost */
-    MAX_SUBSCRIPTION = 8192, /* bytes: libzmq needs a hundred for each */
-    MAX_SHOWN = 40
+    MAX_TOPICS = 250000,
+    MAX_BYTES = 256 << 20,
+    MAX_QUEUE = 2 * MAX_TOPICS, /* for a subscriber: a replay and updates */
+    MAX_SUBSCRIPTION = 1024,    /* bytes: libzmq needs some 30 for each */
+    BATCH = 100                 /* messages before the next socket is served */
 };
 
 static void *frontend, *backend;
+static table *cache;   /* [topic][value], at the time of the update */
+static table *pending; /* [prefix], subscriptions without a replay yet */
+static zg_msg replay;  /* [prefix][next topic], in progress; or empty */
 
-/* [topic][value] from a publisher. */
-static bool from_publisher(zg_msg *msg)
+/* Store [topic][value]. When the cache is full, remove the topic that was
+ * updated least recently. */
+static void store_value(zg_msg *msg)
 {
-    if (!zg_recv(msg, frontend, ZMQ_DONTWAIT))
-        return false;
-    if (msg->count == 2) {
-        remember(&msg->frame[0], &msg->frame[1]);
-        zg_send(msg, backend, 0); /* it never waits: a full queue drops */
-    } else {
-        zg_drop(msg, "a publisher");
+    static bool was_full;
+    table_put(cache, msg, zg_now());
+    while (table_count(cache) > MAX_TOPICS || table_bytes(cache) > MAX_BYTES) {
+        if (!was_full)
+            fprintf(stderr, "W: cache full: each new topic replaces another\n");
+        was_full = true;
+        table_remove(cache, table_first_timed(cache));
     }
-    return true;
 }
 
-/* [1 prefix] is a subscription, [0 prefix] the end of one. */
-static bool from_subscriber(zg_msg *msg)
+/* [topic][value] */
+static void from_publisher(zg_msg *msg)
 {
-    if (!zg_recv(msg, backend, ZMQ_DONTWAIT))
-        return false;
+    if (msg->count != 2) {
+        zg_drop(msg, "a publisher");
+        return;
+    }
+    store_value(msg);
+    zg_send(msg, backend, 0); /* an XPUB never blocks: it drops instead */
+}
+
+/* [1 prefix] subscribes, [0 prefix] ends a subscription. */
+static void from_subscriber(zg_msg *msg)
+{
     size_t size = msg->count == 1 ? zmq_msg_size(&msg->frame[0]) : 0;
     const char *event = size > 0 ? zmq_msg_data(&msg->frame[0]) : "";
+    zg_msg prefix = { 0 };
+    char text[64];
 
-    if (size == 0 || (event[0] != 1 && event[0] != 0))
+    if (size == 0 || (*event != 0 && *event != 1)) {
         zg_drop(msg, "a subscriber");
-    else if (event[0] == 1)
-        printf("I: subscription to %.*s: %ld topics to repeat\n",
-               size - 1 < MAX_SHOWN ? (int) size - 1 : MAX_SHOWN, event + 1,
-               set_due_below(event + 1, size - 1));
+    } else if (*event == 1) {
+        zg_insert(&prefix, 0, event + 1, size - 1);
+        table_put(pending, &prefix, 0);
+        printf("I: subscription to '%s'\n",
+               zg_text(&prefix.frame[0], text, sizeof text));
+        zg_clear(&prefix);
+    }
+}
+
+/* Return true if the key of this item begins with the prefix of the replay. */
+static bool is_in_replay(const item *it)
+{
+    zmq_msg_t *prefix = &replay.frame[0];
+    return it != NULL
+           && item_is_below(it, zmq_msg_data(prefix), zmq_msg_size(prefix));
+}
+
+/* Begin the next replay. It includes those of longer prefixes. Return false if
+ * none is pending. */
+static bool begin_replay(void)
+{
+    item *it = table_first(pending);
+    if (it == NULL)
+        return false;
+    item_append(it, &replay);
+    item_append(it, &replay);
+    while (is_in_replay(it = table_first(pending)))
+        table_remove(pending, it);
     return true;
 }
 
-/* [topic][value], again. One after the other, so that publishers need not wait
- * for the end. */
-static bool repeat_one(void)
+/* Send a batch of the topics in the replay: [topic][value]. */
+static void continue_replay(void)
 {
-    struct topic *topic = TAILQ_FIRST(&repeat);
+    zmq_msg_t *next = &replay.frame[1];
+    item *topic =
+        table_lower_bound(cache, zmq_msg_data(next), zmq_msg_size(next));
     zg_msg msg = { 0 };
 
-    if (topic == NULL)
-        return false;
-    set_due(topic, false);
-    zmq_msg_init(&msg.frame[msg.count]);
-    zmq_msg_copy(&msg.frame[msg.count++], &topic->name);
-    zmq_msg_init(&msg.frame[msg.count]);
-    zmq_msg_copy(&msg.frame[msg.count++], &topic->value);
-    zg_send(&msg, backend, 0);
-    zg_clear(&msg);
-    return true;
+    for (int n = 0; n < BATCH && is_in_replay(topic); n++) {
+        item_append(topic, &msg);
+        zg_send(&msg, backend, 0);
+        zg_clear(&msg); /* what is not sent on shutdown */
+        topic = item_next(topic);
+    }
+    if (is_in_replay(topic)) {
+        size_t size;
+        const void *key = item_frame(topic, 0, &size);
+        zg_cut(&replay, 1);
+        zg_insert(&replay, 1, key, size);
+    } else {
+        zg_clear(&replay);
+    }
 }
 
+/* Serve publishers, then subscribers, in turn. Read subscriptions only between
+ * replays: those that have arrived meanwhile share the next one. */
 static void serve(void)
 {
     zmq_pollitem_t items[] = { { frontend, 0, ZMQ_POLLIN, 0 },
                                { backend, 0, ZMQ_POLLIN, 0 } };
-    int64_t until = ZG_FOREVER;
+    bool replaying = false;
     zg_msg msg = { 0 };
 
-    while (zg_poll(items, 2, until) != -1) {
-        for (int n = 0; n < BATCH && from_publisher(&msg); n++)
-            ;
-        for (int n = 0; n < BATCH && repeat_one(); n++)
-            ;
-        if (TAILQ_EMPTY(&repeat)) /* all who came meanwhile, together */
-            for (int n = 0; n < BATCH && from_subscriber(&msg); n++)
-                ;
-        until = TAILQ_EMPTY(&repeat) ? ZG_FOREVER : 0;
+    while (zg_poll(items, 2, replaying ? 0 : ZG_FOREVER) != -1) {
+        for (int n = 0; n < BATCH && zg_recv(&msg, frontend, ZMQ_DONTWAIT); n++)
+            from_publisher(&msg);
+        for (int n = 0;
+             n < BATCH && !replaying && zg_recv(&msg, backend, ZMQ_DONTWAIT);
+             n++)
+            from_subscriber(&msg);
+        replaying = replay.count > 0 || begin_replay();
+        if (replaying)
+            continue_replay();
     }
     zg_clear(&msg);
+    zg_clear(&replay);
+}
+
+/* Warn if the libzmq in use is one whose XPUB a subscriber can crash. */
+static void check_libzmq(void)
+{
+    int major, minor, patch;
+    zmq_version(&major, &minor, &patch);
+    if (ZMQ_MAKE_VERSION(major, minor, patch) < ZMQ_MAKE_VERSION(4, 3, 3))
+        fprintf(stderr,
+                "W: libzmq %d.%d.%d: a subscriber can crash it; use 4.3.3\n",
+                major, minor, patch);
 }
 
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     void *ctx = zg_start();
+    check_libzmq();
+    cache = table_new();
+    pending = table_new();
     frontend = zg_socket(ctx, ZMQ_SUB);
     backend = zg_socket(ctx, ZMQ_XPUB);
     zg_must(zmq_setsockopt(frontend, ZMQ_SUBSCRIBE, "", 0));
-    zg_set(backend, ZMQ_XPUB_VERBOSE, 1);
-    zg_set(backend, ZMQ_SNDHWM, QUEUE); /* to repeat all it knows at once */
+    zg_set(backend, ZMQ_XPUB_VERBOSE, 1); /* report repeated subscriptions */
+    zg_set(backend, ZMQ_SNDHWM, MAX_QUEUE);
     zg_must(zmq_setsockopt(backend, ZMQ_MAXMSGSIZE,
                            &(int64_t){ MAX_SUBSCRIPTION }, 8));
-    zg_bind(frontend, "frontend", zg_value[0]);
+    if (zg_value['C'] != NULL)
+        zg_connect(frontend, zg_value[0]);
+    else
+        zg_bind(frontend, "frontend", zg_value[0]);
     zg_bind(backend, "backend", zg_value[1]);
     serve();
-    while (!TAILQ_EMPTY(&all))
-        forget(TAILQ_FIRST(&all));
+    table_destroy(&cache);
+    table_destroy(&pending);
     zmq_close(frontend);
     zmq_close(backend);
     zg_stop(ctx);

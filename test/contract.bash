@@ -7,7 +7,6 @@
 # fault that does not show in every run.
 declare -gA known_failures=(
   [numbers_work]="titanic? eagain?"
-  [survives_malformed]="lvcache"
 )
 
 programs() {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: 0BSD */
-/* lvfill.c - a publisher of very many topics, for the tests.
+/* lvfill.c - publisher of very many topics, for the tests.
  *
- *     lvfill [options] ENDPOINT
+ *     PUB lvfill ---> SUB lvcache
+ *         (this)
  *
- * Connects to a subscriber that takes all, publishes each topic once, from
- * 00000000 on, with a value that begins with the round and is filled up with
- * dots. Then it stays: what is sent last over ipc, before the connection ends,
- * is lost if the other side is not fast enough.
+ * It waits for a subscription and publishes the topics 00000000, 00000001 and so
+ * on. A value is the number of the round, filled up with dots. Then it stays
+ * connected: if it closed its ipc connection, the last messages could be lost.
  */
 #include "zg.h"
 
@@ -17,48 +17,51 @@ static const char usage[] =
     "  -r N      rounds (1)\n"
     "  -z BYTES  size of a value (10)\n"
     "  -w N      messages on topic x after each of them (0)\n"
-    "  ENDPOINT  where\n";
+    "  ENDPOINT  connect\n";
 
-static bool publish(void *sock, const char *topic, long round, size_t size)
+/* Publish [topic][value]. */
+static void publish(void *publisher, const char *topic, long round)
 {
+    size_t size = (size_t) zg_number('z'), digits;
     char number[24];
     zg_msg msg = { 0 };
-    int digits = sprintf(number, "%ld", round);
 
+    digits = (size_t) sprintf(number, "%ld", round);
     zg_insert(&msg, 0, topic, strlen(topic));
     zmq_msg_init_size(&msg.frame[msg.count++], size);
     memset(zmq_msg_data(&msg.frame[1]), '.', size);
-    memcpy(zmq_msg_data(&msg.frame[1]), number,
-           (size_t) digits < size ? (size_t) digits : size);
-    return zg_send(&msg, sock, 0);
+    memcpy(zmq_msg_data(&msg.frame[1]), number, digits < size ? digits : size);
+    zg_send(&msg, publisher, 0);
+    zg_clear(&msg);
+}
+
+static void publish_all(void *publisher)
+{
+    char topic[24];
+
+    for (long round = 0; round < zg_number('r'); round++)
+        for (long n = 0; n < zg_number('n'); n++) {
+            sprintf(topic, "%08ld", n);
+            publish(publisher, topic, round);
+            for (long other = zg_number('w'); other > 0; other--)
+                publish(publisher, "x", round);
+        }
+    printf("I: published\n");
 }
 
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    long count = zg_number('n'), rounds = zg_number('r');
-    size_t size = (size_t) zg_number('z');
-    void *ctx = zg_start(), *sock = zg_socket(ctx, ZMQ_XPUB);
+    void *ctx = zg_start(), *publisher = zg_socket(ctx, ZMQ_XPUB);
     zg_msg subscription = { 0 };
-    char topic[24];
 
-    zg_set(sock, ZMQ_SNDHWM, 1000);
-    zg_set(sock, ZMQ_XPUB_NODROP, 1);
-    zg_connect(sock, zg_value[0]);
-    if (!zg_recv(&subscription, sock, 0))
-        count = 0;
-    for (long round = 0; round < rounds; round++)
-        for (long n = 0; n < count; n++) {
-            sprintf(topic, "%08ld", n);
-            publish(sock, topic, round, size);
-            for (long other = zg_number('w'); other > 0; other--)
-                publish(sock, "x", round, size);
-        }
-    printf("published\n");
-    while (zg_recv(&subscription, sock, 0))
+    zg_set(publisher, ZMQ_XPUB_NODROP, 1); /* wait for a slow subscriber */
+    zg_connect(publisher, zg_value[0]);
+    if (zg_recv(&subscription, publisher, 0))
+        publish_all(publisher);
+    while (zg_recv(&subscription, publisher, 0))
         continue;
-    zg_clear(&subscription);
-    zmq_close(sock);
+    zmq_close(publisher);
     zg_stop(ctx);
     return EXIT_SUCCESS;
 }

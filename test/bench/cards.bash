@@ -116,7 +116,7 @@ card5() {
   echo
   echo '| Pattern | Code lines | Beside publisher or client | Updates/s | Replay or snapshot | Silence: killed | Lost |'
   echo '|---|---|---|---|---|---|---|'
-  echo "| Last value cache | $(code lvcache.c lvtable.h) | cache | $(row_of lvcache) |" \
+  echo "| Last value cache | $(code lvcache.c 'table.[ch]') | cache | $(row_of lvcache) |" \
     "$(row_of lvcache-replay) topics/s | until it is started again | what is published meanwhile |"
   echo "| Clone 3 | $(code clonesrv3.c clonecli3.c 'kvsimple.[ch]' 'kvmap.[ch]' 'snapshots.[ch]') | server |" \
     "$(row_of clonesrv3) | $(row_of clone-snapshot-1000000) keys/s | until it is started again | the table |"

@@ -24,10 +24,10 @@ case_lvcache() {
   serve ours lvcache ipc://in ipc://out
   serve bare bare reply ROUTER ipc://stream 'topic12345|value12345'
   listening ours 2 >/dev/null
-  flow -n 100000 ipc://in PUB 'topic#|value' - - -
+  flow -n 100000 -- ipc://in PUB 'topic#|value' - - -
   compare lvcache-replay topics/s 0.5 \
-    "flow -n 99000 - - - ipc://out SUB $all" \
-    'flow -n 99000 - - - ipc://stream DEALER 100000' '100,000 topics'
+    "flow -n 99000 -- - - - ipc://out SUB $all" \
+    'flow -n 99000 -- - - - ipc://stream DEALER 100000' '100,000 topics'
   clear_up
 }
 
