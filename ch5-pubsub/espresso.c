@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: 0BSD */
-/* espresso.c - listens to what passes between a publisher and its subscribers.
+/* espresso.c - prints all messages between a publisher and its subscribers.
  *
- *     PUB publisher ---> XSUB proxy XPUB ---> SUB subscriber
+ *     PUB publisher ---> XSUB proxy XPUB ---> SUB subscriber    (this: all)
  *                   6000       |         6001
- *                              +-- PUB ---> SUB listener    (this: all of it)
+ *                              +-- PUB ---> SUB listener
  *
- * The third socket of zmq_proxy() gets a copy of all that passes, both ways:
- * data, and subscriptions, which are messages too: a byte 1 (or 0, for an end)
- * and the prefix. When the subscriber leaves, the publisher goes on sending,
- * and nothing passes any more: its socket knows that nobody wants it.
+ * zmq_proxy() sends a copy of each message to its third socket, the tap. It
+ * copies both directions: data, and subscriptions, which are messages too. A
+ * subscription is a byte, 1 or 0 for its end, and the prefix.
  *
- * The tap is a PUB socket: it drops what the listener is too slow to print. A
- * PAIR or PUSH socket would make the proxy wait, and the subscribers with it.
+ * The subscriber closes its socket after five messages. The publisher continues
+ * to send, but its socket drops messages without a subscriber, and the listener
+ * prints nothing more.
+ *
+ * The tap is a PUB socket, which drops what the listener is too slow to print.
+ * So a slow listener misses messages, but delays none. A PAIR or PUSH tap would
+ * block the proxy instead.
  *
  * Build: cc -Icommon ch5-pubsub/espresso.c -o espresso -lzmq -lpthread
  *
@@ -28,47 +32,50 @@
  * Guide: chapter 5, "Pub-Sub Tracing (Espresso Pattern)".
  */
 #include "zg.h"
-#include <ctype.h>
 
 static const char usage[] =
-    "espresso [-n COUNT] [-m N] [-s SEED] [PUBLISHER [OUTPUT]]\n"
-    "Shows all that passes between a publisher and its subscribers.\n"
+    "espresso [-n COUNT] [-m N] [PUBLISHER [OUTPUT]]\n"
+    "Prints all messages between a publisher and its subscribers.\n"
     "  -n COUNT   messages to publish, 0: until stopped (0)\n"
-    "  -m N       messages per second, 0 = as fast as it can (10)\n"
-    "  -s SEED    for what is published\n"
+    "  -m N       messages per second, 0 = as fast as possible (10)\n"
     "  PUBLISHER  bind the publisher (tcp://127.0.0.1:6000)\n"
     "  OUTPUT     bind for subscribers (tcp://127.0.0.1:6001)\n"
-    "Peers: none, it plays them all\n";
+    "Peers: none needed\n";
 
 enum {
-    ENOUGH = 5,             /* messages, and our subscriber leaves */
-    MAX_SHOWN = 70,         /* bytes of a frame */
-    MAX_SUBSCRIPTION = 8192 /* bytes: libzmq needs much stack to forget it */
+    MESSAGES = 5,            /* that the subscriber receives */
+    MAX_SUBSCRIPTION = 1024, /* bytes: libzmq needs some 30 for each */
+    MAX_SHOWN = 70           /* bytes of a frame that are printed */
 };
 
-static void *ctx, *publisher, *input, *output, *tap, *listener;
-static long count, rate; /* of what is published */
+static void *ctx, *publisher, *listener;
+static long count, rate; /* of what is published: -n, -m */
 
-/* [letter-number], such as [B-00417]: any letter from A to J. */
+/* Sleep until a time on the clock of zg_now(). Return false on shutdown. */
+static bool sleep_until(int64_t time)
+{
+    return zg_sleep(publisher, (long) (time - zg_now()));
+}
+
+/* Publish [letter-number], such as [B-00417], with a letter from A to J. */
 static void *publish(void *arg)
 {
-    int64_t began = zg_now(), due;
+    int64_t start = zg_now();
     char text[16];
 
-    for (long n = 1; count == 0 || n <= count; n++) {
+    for (int64_t n = 1; count == 0 || n <= count; n++) {
         int size = sprintf(text, "%c-%05ld", (int) ('A' + random() % 10),
                            random() % 100000);
         if (zmq_send(publisher, text, (size_t) size, 0) == -1)
-            return arg;
-        due = rate > 0 ? began + (int64_t) n * 1000 / rate : 0;
-        if (due > zg_now() && !zg_sleep(publisher, (long) (due - zg_now())))
-            return arg;
+            break;
+        if (rate > 0 && !sleep_until(start + n * 1000 / rate))
+            break;
     }
-    zmq_ctx_shutdown(ctx); /* all is said */
+    zmq_ctx_shutdown(ctx);
     return arg;
 }
 
-/* Take some messages of kind A and B, and leave. */
+/* Receive some messages that begin with A or B, and leave. */
 static void *subscribe(void *endpoint)
 {
     void *subscriber = zg_socket(ctx, ZMQ_SUB);
@@ -77,68 +84,68 @@ static void *subscribe(void *endpoint)
     zg_connect(subscriber, endpoint);
     zg_must(zmq_setsockopt(subscriber, ZMQ_SUBSCRIBE, "A", 1));
     zg_must(zmq_setsockopt(subscriber, ZMQ_SUBSCRIBE, "B", 1));
-    for (int n = 0; n < ENOUGH && zg_recv(&msg, subscriber, 0); n++)
+    for (int n = 0; n < MESSAGES && zg_recv(&msg, subscriber, 0); n++)
         continue;
     zg_clear(&msg);
     zmq_close(subscriber);
     return NULL;
 }
 
-static void show_bytes(const unsigned char *byte, size_t size)
+/* Print [1 prefix], [0 prefix] or [data...]. The copy does not tell its
+ * direction: data of one frame that begins with such a byte looks like a
+ * subscription. */
+static void print_message(zg_msg *msg)
 {
-    fputs(" '", stdout);
-    for (size_t n = 0; n < size && n < MAX_SHOWN; n++)
-        printf(isprint(byte[n]) ? "%c" : "\\x%02X", byte[n]);
-    fputs(size > MAX_SHOWN ? "...'" : "'", stdout);
-}
-
-/* [1 prefix], [0 prefix], or data. The tap does not say which way it went, so
- * data of one frame that begins with such a byte looks like a subscription. */
-static void show(zg_msg *msg)
-{
-    const unsigned char *byte = zmq_msg_data(&msg->frame[0]);
+    const char *byte = zmq_msg_data(&msg->frame[0]);
     size_t size = zmq_msg_size(&msg->frame[0]), total = 0;
+    char text[MAX_SHOWN + 1];
 
-    if (msg->count == 1 && size > 0 && byte[0] <= 1) {
-        fputs(byte[0] == 1 ? "subscribe" : "unsubscribe", stdout);
-        show_bytes(byte + 1, size - 1);
-        putchar('\n');
+    if (msg->count == 1 && size > 0 && (*byte == 0 || *byte == 1)) {
+        zg_text(&msg->frame[0], text, sizeof text);
+        printf("%s '%s'\n", *byte == 1 ? "subscribe" : "unsubscribe", text + 1);
         return;
     }
-    fputs("data", stdout);
+    printf("data");
     for (int i = 0; i < msg->count; i++) {
-        size = zmq_msg_size(&msg->frame[i]);
-        show_bytes(zmq_msg_data(&msg->frame[i]), size);
-        total += size;
+        printf(" '%s'", zg_text(&msg->frame[i], text, sizeof text));
+        total += zmq_msg_size(&msg->frame[i]);
     }
     printf(", %zu bytes\n", total);
 }
 
-/* Wait until stdout takes a line, then print it. A printf() that waits could
- * not be stopped; a poll can. */
-static void *listen_in(void *arg)
+static void *listen_to_tap(void *arg)
 {
-    zmq_pollitem_t items[] = { { NULL, STDOUT_FILENO, ZMQ_POLLOUT, 0 },
-                               { listener, 0, ZMQ_POLLERR, 0 } };
     zg_msg msg = { 0 };
 
-    while (zg_recv(&msg, listener, 0) && zg_poll(items, 2, ZG_FOREVER) != -1)
+    while (zg_recv(&msg, listener, 0))
         if (msg.count > 0)
-            show(&msg);
+            print_message(&msg);
         else
             zg_drop(&msg, "the tap");
-    zg_clear(&msg);
     return arg;
 }
 
-/* The two that others may connect to; returns where that is. */
-static char *bind_to(void *sock, const char *name, char place, char bound[256])
+/* Warn if the libzmq in use is one whose XPUB a subscriber can crash. */
+static void check_libzmq(void)
 {
+    int major, minor, patch;
+    zmq_version(&major, &minor, &patch);
+    if (ZMQ_MAKE_VERSION(major, minor, patch) < ZMQ_MAKE_VERSION(4, 3, 3))
+        fprintf(stderr,
+                "W: libzmq %d.%d.%d: a subscriber can crash it; use 4.3.3\n",
+                major, minor, patch);
+}
+
+/* Bind, and store the endpoint, which resolves a wildcard port. */
+static void *bind_socket(int type, const char *name, char endpoint[256])
+{
+    void *sock = zg_socket(ctx, type);
     zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &(int64_t){ MAX_SUBSCRIPTION },
                            8));
-    zg_bind(sock, name, zg_value[(int) place]);
-    zg_must(zmq_getsockopt(sock, ZMQ_LAST_ENDPOINT, bound, &(size_t){ 256 }));
-    return bound;
+    zg_bind(sock, name, endpoint);
+    zg_must(
+        zmq_getsockopt(sock, ZMQ_LAST_ENDPOINT, endpoint, &(size_t){ 256 }));
+    return sock;
 }
 
 int main(int argc, char *argv[])
@@ -150,20 +157,19 @@ int main(int argc, char *argv[])
     count = zg_number('n');
     rate = zg_number('m');
     ctx = zg_start();
-    if (zg_value['s'] != NULL)
-        srandom((unsigned) zg_number('s'));
-    publisher = zg_socket(ctx, ZMQ_PUB);
-    input = zg_socket(ctx, ZMQ_XSUB);
-    output = zg_socket(ctx, ZMQ_XPUB);
-    tap = zg_socket(ctx, ZMQ_PUB);
-    listener = zg_socket(ctx, ZMQ_SUB);
-    zg_set(output, ZMQ_XPUB_VERBOSER, 1); /* the second who wants A, too */
-    zg_connect(input, bind_to(publisher, "publisher", 0, in));
-    bind_to(output, "output", 1, out);
+    check_libzmq();
+    snprintf(in, sizeof in, "%s", zg_value[0]);
+    snprintf(out, sizeof out, "%s", zg_value[1]);
+    publisher = bind_socket(ZMQ_PUB, "publisher", in);
+    void *output = bind_socket(ZMQ_XPUB, "output", out);
+    void *input = zg_socket(ctx, ZMQ_XSUB), *tap = zg_socket(ctx, ZMQ_PUB);
+    zg_set(input, ZMQ_SNDHWM, 0); /* at a limit it would drop subscriptions */
+    zg_connect(input, in);
     zg_must(zmq_bind(tap, "inproc://tap"));
+    listener = zg_socket(ctx, ZMQ_SUB);
     zg_connect(listener, "inproc://tap");
     zg_must(zmq_setsockopt(listener, ZMQ_SUBSCRIBE, "", 0));
-    threads[0] = zg_thread(listen_in, NULL);
+    threads[0] = zg_thread(listen_to_tap, NULL);
     threads[1] = zg_thread(publish, NULL);
     threads[2] = zg_thread(subscribe, out);
     zmq_proxy(input, output, tap);

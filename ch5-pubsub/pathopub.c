@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* pathopub.c - says each of a thousand things once, and then one a second.
+/* pathopub.c - publishes a thousand topics once, then one of them every second.
  *
  *     PUB pathopub ---> SUB pathosub
  *        (this)    5556
@@ -7,8 +7,10 @@
  *     PUB pathopub ---> SUB lvcache XPUB ---> SUB pathosub
  *        (this)    5557                  5558
  *
- * The worst case for who comes late: any one topic is told anew every thousand
- * seconds, on the average. Given an endpoint it connects there, to a cache.
+ * The topics of the updates are random, so each topic is updated every 1000
+ * seconds on average. A subscriber that connects after the first round waits
+ * that long for a value of its topic. lvcache.c sends the last value at once:
+ * given an endpoint, pathopub connects to an lvcache.
  *
  * Build: cc -Icommon ch5-pubsub/pathopub.c -o pathopub -lzmq -lpthread
  * Try it: see lvcache.c.
@@ -18,18 +20,24 @@
 #include "zg.h"
 
 static const char usage[] =
-    "pathopub [-n COUNT] [-m N] [-s SEED] [ENDPOINT]\n"
-    "Publishes a thousand topics once, then one by chance every second.\n"
-    "  -n COUNT  updates after the first thousand, 0: until stopped (0)\n"
-    "  -m N      updates per second, 0 = as fast as it can (1)\n"
-    "  -s SEED   for which topics are updated\n"
+    "pathopub [-n COUNT] [-m N] [ENDPOINT]\n"
+    "Publishes a thousand topics once, then random ones of them.\n"
+    "  -n COUNT  updates after the first round, 0: until stopped (0)\n"
+    "  -m N      updates per second, 0 = as fast as possible (1)\n"
     "  ENDPOINT  connect to lvcache; without: bind tcp://127.0.0.1:5556\n"
     "Peers: lvcache ENDPOINT ipc://backend, pathosub ipc://backend\n";
 
-enum { TOPICS = 1000, HEAD_START_MS = 1000 };
+enum {
+    TOPICS = 1000,
+    CONNECT_MS = 1000,      /* for subscribers to connect before we publish */
+    MAX_SUBSCRIPTION = 1024 /* bytes: libzmq needs some 30 for each */
+};
 
-/* [topic][text], the topic in three digits; false to stop. */
-static bool publish(void *publisher, long topic, const char *text)
+static void *publisher;
+
+/* Publish [topic][text], with the topic in three digits. Return false on
+ * shutdown. */
+static bool publish(long topic, const char *text)
 {
     char name[24];
     int size = sprintf(name, "%03ld", topic);
@@ -38,22 +46,21 @@ static bool publish(void *publisher, long topic, const char *text)
            && zmq_send(publisher, text, strlen(text), 0) != -1;
 }
 
-static void publish_all(void *publisher, long count, long rate)
+/* Sleep until a time on the clock of zg_now(). Return false on shutdown. */
+static bool sleep_until(int64_t time)
 {
-    int64_t began = zg_now() + HEAD_START_MS, due;
+    return zg_sleep(publisher, (long) (time - zg_now()));
+}
 
-    /* Who connects now shall hear it all. */
-    if (!zg_sleep(publisher, HEAD_START_MS))
-        return;
-    for (long topic = 0; topic < TOPICS; topic++)
-        publish(publisher, topic, "Save Roger");
-    printf("I: %d topics published\n", TOPICS);
-    for (long n = 1; count == 0 || n <= count; n++) {
-        due = rate > 0 ? began + (int64_t) n * 1000 / rate : 0;
-        if (due > zg_now() && !zg_sleep(publisher, (long) (due - zg_now())))
-            return;
-        if (!publish(publisher, random() % TOPICS, "Off with his head!"))
-            return;
+static void publish_updates(long count, long rate)
+{
+    int64_t start = zg_now();
+
+    for (int64_t n = 1; count == 0 || n <= count; n++) {
+        if (rate > 0 && !sleep_until(start + n * 1000 / rate))
+            break;
+        if (!publish(random() % TOPICS, "Off with his head!"))
+            break;
     }
 }
 
@@ -61,15 +68,21 @@ int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     long count = zg_number('n'), rate = zg_number('m');
-    void *ctx = zg_start(), *publisher = zg_socket(ctx, ZMQ_PUB);
+    void *ctx = zg_start();
 
-    if (zg_value['s'] != NULL)
-        srandom((unsigned) zg_number('s'));
+    publisher = zg_socket(ctx, ZMQ_PUB);
+    zg_must(zmq_setsockopt(publisher, ZMQ_MAXMSGSIZE,
+                           &(int64_t){ MAX_SUBSCRIPTION }, 8));
     if (zg_value[0] != NULL)
         zg_connect(publisher, zg_value[0]);
     else
         zg_bind(publisher, "publisher", "tcp://127.0.0.1:5556");
-    publish_all(publisher, count, rate);
+    if (zg_sleep(publisher, CONNECT_MS)) {
+        for (long topic = 0; topic < TOPICS; topic++)
+            publish(topic, "Save Roger");
+        printf("I: %d topics published\n", TOPICS);
+        publish_updates(count, rate);
+    }
     zmq_close(publisher);
     zg_stop(ctx);
     return EXIT_SUCCESS;
