@@ -10,11 +10,11 @@
  * subscription is a byte, 1 or 0 for its end, and the prefix.
  *
  * The subscriber closes its socket after five messages. The publisher continues
- * to send, but its socket drops messages without a subscriber, and the listener
+ * to send. Its socket drops messages without a subscriber, so the listener
  * prints nothing more.
  *
- * The tap is a PUB socket, which drops what the listener is too slow to print.
- * So a slow listener misses messages, but delays none. A PAIR or PUSH tap would
+ * The tap is a PUB socket, which drops messages when the listener is too slow.
+ * So a slow listener misses messages and delays none. A PAIR or PUSH tap would
  * block the proxy instead.
  *
  * Build: cc -Icommon ch5-pubsub/espresso.c -o espresso -lzmq -lpthread
@@ -34,9 +34,8 @@
 #include "zg.h"
 
 static const char usage[] =
-    "espresso [-n COUNT] [-m N] [PUBLISHER [OUTPUT]]\n"
+    "espresso [-m N] [PUBLISHER [OUTPUT]]\n"
     "Prints all messages between a publisher and its subscribers.\n"
-    "  -n COUNT   messages to publish, 0: until stopped (0)\n"
     "  -m N       messages per second, 0 = as fast as possible (10)\n"
     "  PUBLISHER  bind the publisher (tcp://127.0.0.1:6000)\n"
     "  OUTPUT     bind for subscribers (tcp://127.0.0.1:6001)\n"
@@ -49,7 +48,7 @@ enum {
 };
 
 static void *ctx, *publisher, *listener;
-static long count, rate; /* of what is published: -n, -m */
+static long rate; /* messages per second: -m */
 
 /* Sleep until a time on the clock of zg_now(). Return false on shutdown. */
 static bool sleep_until(int64_t time)
@@ -63,19 +62,17 @@ static void *publish(void *arg)
     int64_t start = zg_now();
     char text[16];
 
-    for (int64_t n = 1; count == 0 || n <= count; n++) {
+    for (int64_t n = 1;; n++) {
         int size = sprintf(text, "%c-%05ld", (int) ('A' + random() % 10),
                            random() % 100000);
         if (zmq_send(publisher, text, (size_t) size, 0) == -1)
-            break;
+            return arg;
         if (rate > 0 && !sleep_until(start + n * 1000 / rate))
-            break;
+            return arg;
     }
-    zmq_ctx_shutdown(ctx);
-    return arg;
 }
 
-/* Receive some messages that begin with A or B, and leave. */
+/* Receive MESSAGES messages that begin with A or B, then disconnect. */
 static void *subscribe(void *endpoint)
 {
     void *subscriber = zg_socket(ctx, ZMQ_SUB);
@@ -154,7 +151,6 @@ int main(int argc, char *argv[])
     pthread_t threads[3];
 
     zg_args(argc, argv, usage);
-    count = zg_number('n');
     rate = zg_number('m');
     ctx = zg_start();
     check_libzmq();

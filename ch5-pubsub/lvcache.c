@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
-/* lvcache.c - last value cache: sends the last value of a topic to whoever
- * subscribes to it.
+/* lvcache.c - last value cache: a proxy that sends the last value of each topic
+ * to new subscribers.
  *
  *     PUB pathopub ---> SUB lvcache XPUB ---> SUB pathosub
  *                  5557   (this)         5558
@@ -14,10 +14,11 @@
  * next one. A replayed value is never older than a value sent before.
  *
  * The cache stores 250,000 topics and 256 MiB at most. When it is full, it
- * removes the topic that has not been updated for the longest time. Up to
- * 500,000 messages, of any size, wait for a subscriber that does not read;
- * libzmq drops the rest. After a restart the cache is empty. A table that also
- * survives its server: see clonesrv6.c.
+ * removes the topic with the oldest update. Up to 500,000 messages wait for a
+ * subscriber that does not read; their number is bounded, their size is not.
+ *
+ * After a restart the cache is empty. The table of clonesrv6.c survives a
+ * killed server.
  *
  * Build: cc -Icommon ch5-pubsub/lvcache.c ch5-pubsub/table.c -o lvcache
  *           -lzmq -lpthread
@@ -30,7 +31,7 @@
  *     I: 1000 topics published
  *     I: subscribed to 123
  *     I: subscription to '123'
- *     123: Save Roger
+ *     123: ...
  *
  * Guide: chapter 5, "Last Value Caching".
  */
@@ -49,7 +50,7 @@ enum {
     MAX_BYTES = 256 << 20,
     MAX_QUEUE = 2 * MAX_TOPICS, /* for a subscriber: a replay and updates */
     MAX_SUBSCRIPTION = 1024,    /* bytes: libzmq needs some 30 for each */
-    BATCH = 100                 /* messages before the next socket is served */
+    BATCH = 100                 /* of messages, before others are served */
 };
 
 static void *frontend, *backend;
@@ -57,8 +58,8 @@ static table *cache;   /* [topic][value], at the time of the update */
 static table *pending; /* [prefix], subscriptions without a replay yet */
 static zg_msg replay;  /* [prefix][next topic], in progress; or empty */
 
-/* Store [topic][value]. When the cache is full, remove the topic that was
- * updated least recently. */
+/* Store [topic][value]. When the cache is full, remove the topic with the oldest
+ * update. */
 static void store_value(zg_msg *msg)
 {
     static bool was_full;
@@ -134,7 +135,7 @@ static void continue_replay(void)
     for (int n = 0; n < BATCH && is_in_replay(topic); n++) {
         item_append(topic, &msg);
         zg_send(&msg, backend, 0);
-        zg_clear(&msg); /* what is not sent on shutdown */
+        zg_clear(&msg); /* if it was not sent: shutdown */
         topic = item_next(topic);
     }
     if (is_in_replay(topic)) {
@@ -147,8 +148,8 @@ static void continue_replay(void)
     }
 }
 
-/* Serve publishers, then subscribers, in turn. Read subscriptions only between
- * replays: those that have arrived meanwhile share the next one. */
+/* Read messages, read subscriptions and replay, one batch of each in turn. Read
+ * no subscriptions during a replay, so that waiting ones share the next. */
 static void serve(void)
 {
     zmq_pollitem_t items[] = { { frontend, 0, ZMQ_POLLIN, 0 },

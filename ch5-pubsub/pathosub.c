@@ -8,8 +8,8 @@
  * two seconds. A later one waits until the topic is updated again, 1000 seconds
  * on average. A subscriber of lvcache always receives the last value at once.
  *
- * If the host of the publisher loses its power, TCP keepalive detects that, and
- * libzmq connects again within 15 seconds of its return (zg_socket).
+ * If the publisher's host loses its power, TCP keepalive detects that. libzmq
+ * connects again within 15 seconds of the host's return (zg_socket).
  *
  * Build: cc -Icommon ch5-pubsub/pathosub.c -o pathosub -lzmq -lpthread
  * Try it: see lvcache.c.

@@ -5,16 +5,16 @@
  *                   5556
  *
  * Each message carries the time at which it was sent. A subscriber that needs
- * more time for a message than the publisher falls behind, and messages queue.
- * It then works on old data. So it compares the time of each message with its
- * own clock, and exits with an error when the message is too old. Somebody
- * notices, and can give it less work or a faster machine.
+ * more time for a message than the publisher falls behind and works on old data.
+ * So it compares the time of each message with its clock, and exits with an
+ * error when the message is too old. An exit is visible: the subscriber needs
+ * less work or a faster host.
  *
- * On two hosts the clocks must agree to a fraction of -e. A publisher that
- * stops is not detected: without messages nothing is too old. If its host loses
- * its power, TCP keepalive detects that, and libzmq connects again within 15
- * seconds of its return (zg_socket). What the subscriber missed is lost: see
- * clonesrv2.c.
+ * On two hosts the clocks must agree to a fraction of -e. A publisher that stops
+ * is not detected: no message arrives that could be too old. If its host loses
+ * its power, TCP keepalive detects that. libzmq connects again within 15 seconds
+ * of the host's return (zg_socket). Missed messages are lost; clonesrv2.c
+ * recovers them.
  *
  * Build: cc -Icommon ch5-pubsub/suisnail.c -o suisnail -lzmq -lpthread
  *
@@ -29,11 +29,10 @@
 #include "zg.h"
 
 static const char usage[] =
-    "suisnail [-S|-C] [-n COUNT] [-m N] [-t MS] [-e MS] [ENDPOINT]\n"
+    "suisnail [-S|-C] [-m N] [-t MS] [-e MS] [ENDPOINT]\n"
     "A publisher, and a subscriber that exits when it falls behind.\n"
     "  -S        only the publisher\n"
     "  -C        only the subscriber, which connects to ENDPOINT\n"
-    "  -n COUNT  messages to publish, 0: until stopped (0)\n"
     "  -m N      messages per second, 0 = as fast as possible (1000)\n"
     "  -t MS     work on each message, a random time up to this (2)\n"
     "  -e MS     a message older than this is too old (1000)\n"
@@ -46,7 +45,7 @@ enum {
 };
 
 static void *ctx, *publisher, *subscriber;
-static long count, rate;       /* of what is published: -n, -m */
+static long rate;              /* messages per second: -m */
 static long max_work, max_age; /* milliseconds: -t, -e */
 
 /* Return milliseconds since 1970, on the clock that all hosts share. */
@@ -69,15 +68,13 @@ static void *publish(void *arg)
     int64_t start = zg_now();
     char text[24];
 
-    for (int64_t n = 1; count == 0 || n <= count; n++) {
+    for (int64_t n = 1;; n++) {
         int size = sprintf(text, "%lld", (long long) wall_clock());
         if (zmq_send(publisher, text, (size_t) size, 0) == -1)
-            break;
+            return arg;
         if (rate > 0 && !sleep_until(start + n * 1000 / rate))
-            break;
+            return arg;
     }
-    zmq_ctx_shutdown(ctx);
-    return arg;
 }
 
 /* Set the age of a message in ms. Return false if it is not [time], in 1 to 18
@@ -139,7 +136,6 @@ int main(int argc, char *argv[])
     bool publishes = zg_value['C'] == NULL, subscribes = zg_value['S'] == NULL;
     if (!publishes && !subscribes)
         zg_usage_error();
-    count = zg_number('n');
     rate = zg_number('m');
     max_work = zg_number('t');
     max_age = zg_number('e');

@@ -173,7 +173,7 @@ start_lvfill() {
   stop cache
 }
 
-@test "lvcache: a frozen subscriber holds a bounded queue, and delays nobody" {
+@test "lvcache: a frozen subscriber holds a bounded queue, and delays no other" {
   local last
   last=$(($(rounds 1000 3000) - 1))
   start_cache
@@ -215,7 +215,7 @@ start_lvfill() {
   stop cache
 }
 
-@test "lvcache: malformed subscriptions, and subscribers that leave, affect nobody" {
+@test "lvcache: malformed subscriptions, and subscribers that leave, affect no other" {
   start_cache
   publish A a
   zpeer -n 0 -w 100 XSUB ipc://back '%00A'
@@ -245,7 +245,7 @@ start_lvfill() {
 
 # ---- Limits -----------------------------------------------------------------------
 
-# has_topics NAME COUNT - return whether a subscriber has received so many topics
+# has_topics NAME COUNT - return whether a subscriber has received COUNT topics
 has_topics() {
   (($(sort -u "$1.log" | wc -l) == $2))
 }
