@@ -58,8 +58,8 @@ static table *cache;   /* [topic][value], at the time of the update */
 static table *pending; /* [prefix], subscriptions without a replay yet */
 static zg_msg replay;  /* [prefix][next topic], in progress; or empty */
 
-/* Store [topic][value]. When the cache is full, remove the topic with the oldest
- * update. */
+/* Store [topic][value]. When the cache is full, remove the topic with the
+ * oldest update. */
 static void store_value(zg_msg *msg)
 {
     static bool was_full;

@@ -5,16 +5,16 @@
  *                   5556
  *
  * Each message carries the time at which it was sent. A subscriber that needs
- * more time for a message than the publisher falls behind and works on old data.
- * So it compares the time of each message with its clock, and exits with an
- * error when the message is too old. An exit is visible: the subscriber needs
- * less work or a faster host.
+ * more time for a message than the publisher falls behind and works on old
+ * data. So it compares the time of each message with its clock, and exits with
+ * an error when the message is too old. An exit is visible: the subscriber
+ * needs less work or a faster host.
  *
- * On two hosts the clocks must agree to a fraction of -e. A publisher that stops
- * is not detected: no message arrives that could be too old. If its host loses
- * its power, TCP keepalive detects that. libzmq connects again within 15 seconds
- * of the host's return (zg_socket). Missed messages are lost; clonesrv2.c
- * recovers them.
+ * On two hosts the clocks must agree to a fraction of -e. A publisher that
+ * stops is not detected: no message arrives that could be too old. If its host
+ * loses its power, TCP keepalive detects that. libzmq connects again within 15
+ * seconds of the host's return (zg_socket). Missed messages are lost;
+ * clonesrv2.c recovers them.
  *
  * Build: cc -Icommon ch5-pubsub/suisnail.c -o suisnail -lzmq -lpthread
  *

@@ -4,9 +4,9 @@
  *     PUB lvfill ---> SUB lvcache
  *         (this)
  *
- * It waits for a subscription and publishes the topics 00000000, 00000001 and so
- * on. A value is the number of the round, filled up with dots. Then it stays
- * connected: if it closed its ipc connection, the last messages could be lost.
+ * It waits for a subscription. Then it publishes the topics 00000000, 00000001
+ * and so on. A value is the number of the round, filled up with dots. It does
+ * not end by itself: with its ipc connection the last messages could be lost.
  */
 #include "zg.h"
 
