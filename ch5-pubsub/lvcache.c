@@ -110,15 +110,15 @@ static bool is_in_replay(const item *it)
            && item_is_below(it, zmq_msg_data(prefix), zmq_msg_size(prefix));
 }
 
-/* Begin the next replay. It includes those of longer prefixes. Return false if
- * none is pending. */
+/* Begin the first pending replay. It includes the pending ones of longer
+ * prefixes. Return false if none is pending. */
 static bool begin_replay(void)
 {
     item *it = table_first(pending);
     if (it == NULL)
         return false;
     item_append(it, &replay);
-    item_append(it, &replay);
+    item_append(it, &replay); /* the prefix sorts before its topics */
     while (is_in_replay(it = table_first(pending)))
         table_remove(pending, it);
     return true;
@@ -160,10 +160,10 @@ static void serve(void)
     while (zg_poll(items, 2, replaying ? 0 : ZG_FOREVER) != -1) {
         for (int n = 0; n < BATCH && zg_recv(&msg, frontend, ZMQ_DONTWAIT); n++)
             from_publisher(&msg);
-        for (int n = 0;
-             n < BATCH && !replaying && zg_recv(&msg, backend, ZMQ_DONTWAIT);
-             n++)
-            from_subscriber(&msg);
+        if (!replaying)
+            for (int n = 0; n < BATCH && zg_recv(&msg, backend, ZMQ_DONTWAIT);
+                 n++)
+                from_subscriber(&msg);
         replaying = replay.count > 0 || begin_replay();
         if (replaying)
             continue_replay();
