@@ -341,7 +341,7 @@ static inline char *zg_text(zmq_msg_t *frame, char *text, size_t room)
 {
     unsigned char *b = zmq_msg_data(frame), last = 0;
     size_t size = zmq_msg_size(frame) < room ? zmq_msg_size(frame) : room - 1;
-    for (size_t i = 0; i < size; last = b[i++]) {
+    for (size_t i = 0; i < size; last = (unsigned char) text[i++]) {
         bool c1 = b[i] >> 5 == 4 && (last < 128 || last == 0xc2 || last > 244);
         text[i] = b[i] < ' ' || b[i] == 127 || c1 ? '?' : (char) b[i];
     }
