@@ -1,155 +1,171 @@
 /* SPDX-License-Identifier: 0BSD */
-/* interface.c - beacons: a node's identity, once a second, to everybody.
+/* interface.c - detects peers by their beacons: a UUID, once a second.
  *
  *     application PAIR <--- PAIR agent UDP 9999 <---> other nodes
- *        [JOINED][UUID]       (this)      UUID         every second
- *        [LEFT][UUID]                     UUID, 0      when one leaves
+ *        [JOINED][UUID]       (this)      UUID         once a second
+ *        [LEFT][UUID]                     UUID, 0      when a node ends
  *
- * A UUID that is new has joined, one that was not heard for five seconds has
- * left. Addresses play no part: a peer may have several, or get a new one, and
- * several peers may share one; and a node knows its own beacons by their UUID.
+ * A peer joins with the first beacon of its UUID. It leaves when it announces
+ * its end, or when no beacon has arrived for five seconds. A peer may have
+ * several addresses and may change them, and several peers may share one
+ * address: only the UUID identifies a peer. By its own UUID a node recognises
+ * its own beacons.
  *
- * The agent waits for nobody. Each peer has two states, what it is and what the
- * application was told; where they differ and its queue is full, the event
- * waits, and the beacons go on: a node must not vanish for being busy.
+ * The agent never blocks, so a slow application does not make its node
+ * disappear. For each peer the agent knows its state and the state last
+ * reported. While they differ and the queue to the application is full, the
+ * agent tries again later.
+ *
+ * Beacons carry no signature, so any host can forge them.
  *
  * Guide: chapter 8, "Designing the API".
  */
 #include "interface.h"
 #include "udplib.h"
 
-#include <search.h>
 #include <sys/queue.h>
 
 enum {
     PORT = 9999,
-    UUID = 16, /* bytes: a beacon; one more, of value 0: a farewell */
+    UUID = 16, /* bytes of a beacon; with a zero byte behind, a farewell */
     BEACON_MS = 1000,
     EXPIRY_MS = 5000,
-    TICK_MS = 250,    /* between two looks at who has expired */
-    MAX_PEERS = 1024, /* later ones are seen when others have left */
-    BATCH = 1000,     /* datagrams, more than a socket holds; then the clock */
+    CHECK_MS = 250,   /* between two checks of all peers */
+    MAX_PEERS = 1024, /* the beacons of further ones are dropped */
+    BATCH = 1000,     /* datagrams in a row, more than a socket holds */
 };
 
 struct peer {
+    LIST_ENTRY(peer) next;
     unsigned char uuid[UUID];
-    int64_t expires;
-    bool here, told; /* it is there; the application believes that it is */
-    LIST_ENTRY(peer) link;
+    int64_t expiry;
+    bool is_present;
+    bool is_reported; /* the application knows it as present */
 };
 
 struct interface {
-    void *pipe; /* the application's end; all the rest is the agent's */
+    void *pipe; /* the application's socket; the agent uses all the rest */
     pthread_t thread;
     void *events;
     udplib *udp;
-    unsigned char beacon[UUID + 1];
+    unsigned char farewell[UUID + 1]; /* its first UUID bytes are the beacon */
     char uuid[2 * UUID + 1];
-    void *by_uuid; /* all peers as a tree, to find, and as a list, to walk */
     LIST_HEAD(, peer) peers;
-    int count;
-    unsigned long foreign, dropped; /* datagrams of others: all, and told */
+    int peer_count;
+    int malformed_count, refused_count; /* datagrams since the last log line */
 };
 
-static void uuid_text(const unsigned char *uuid, char text[2 * UUID + 1])
+static void format_uuid(const unsigned char *uuid, char text[2 * UUID + 1])
 {
     for (int i = 0; i < UUID; i++)
         sprintf(text + 2 * i, "%02X", uuid[i]);
 }
 
-static int compare(const void *a, const void *b)
+static struct peer *find_peer(interface *self, const unsigned char *uuid)
 {
-    return memcmp(((const struct peer *) a)->uuid,
-                  ((const struct peer *) b)->uuid, UUID);
-}
+    struct peer *peer;
 
-static void forget(interface *self, struct peer *peer)
-{
-    tdelete(peer, &self->by_uuid, compare);
-    LIST_REMOVE(peer, link);
-    free(peer);
-    self->count--;
-}
-
-/* The peer with this UUID, a new one if need be; NULL if there are too many. */
-static struct peer *find(interface *self, const unsigned char *uuid)
-{
-    struct peer key, **found, *peer;
-
-    memcpy(key.uuid, uuid, UUID);
-    if ((found = tfind(&key, &self->by_uuid, compare)) != NULL)
-        return *found;
-    if (self->count == MAX_PEERS || (peer = calloc(1, sizeof *peer)) == NULL)
-        return NULL;
-    memcpy(peer->uuid, uuid, UUID);
-    if (tsearch(peer, &self->by_uuid, compare) == NULL)
-        zg_die("tsearch");
-    LIST_INSERT_HEAD(&self->peers, peer, link);
-    self->count++;
+    LIST_FOREACH(peer, &self->peers, next)
+        if (memcmp(peer->uuid, uuid, UUID) == 0)
+            break;
     return peer;
 }
 
-/* Make known to the application what this peer is, if it has room to hear. */
-static void tell(interface *self, struct peer *peer)
+/* Return the new peer, or NULL if there are too many. */
+static struct peer *add_peer(interface *self, const unsigned char *uuid)
 {
-    const char *event = peer->here ? "JOINED" : "LEFT";
-    char text[2 * UUID + 1];
+    struct peer *peer;
 
-    if (peer->told != peer->here
-        && zmq_send(self->events, event, strlen(event),
-                    ZMQ_SNDMORE | ZMQ_DONTWAIT)
-               != -1) {
-        uuid_text(peer->uuid, text);
-        zmq_send(self->events, text, 2 * UUID, ZMQ_DONTWAIT);
-        peer->told = peer->here;
+    if (self->peer_count == MAX_PEERS) {
+        self->refused_count++;
+        return NULL;
     }
-    if (!peer->here && !peer->told) /* and nobody thinks it is */
-        forget(self, peer);
+    if ((peer = calloc(1, sizeof *peer)) == NULL)
+        zg_die("calloc");
+    memcpy(peer->uuid, uuid, UUID);
+    LIST_INSERT_HEAD(&self->peers, peer, next);
+    self->peer_count++;
+    return peer;
 }
 
-/* UUID, or UUID and 0, and nothing else. False: there was nothing to hear. */
-static bool hear(interface *self)
+static void remove_peer(interface *self, struct peer *peer)
+{
+    LIST_REMOVE(peer, next);
+    free(peer);
+    self->peer_count--;
+}
+
+/* Send [JOINED][UUID] or [LEFT][UUID] if the application does not know the state
+ * of the peer. If its queue is full, the next check tries again. Remove the peer
+ * once it is absent and the application knows that. */
+static void report(interface *self, struct peer *peer)
+{
+    const char *event = peer->is_present ? "JOINED" : "LEFT";
+    char text[2 * UUID + 1];
+    zg_msg msg = { 0 };
+
+    if (peer->is_reported != peer->is_present) {
+        format_uuid(peer->uuid, text);
+        zg_insert(&msg, 0, event, strlen(event));
+        zg_insert(&msg, 1, text, 2 * UUID);
+        if (zg_send(&msg, self->events, ZMQ_DONTWAIT))
+            peer->is_reported = peer->is_present;
+        zg_clear(&msg);
+    }
+    if (!peer->is_present && !peer->is_reported)
+        remove_peer(self, peer);
+}
+
+/* Receive a beacon, UUID, or a farewell, UUID and 0. Return false if there is no
+ * datagram. */
+static bool receive_datagram(interface *self)
 {
     unsigned char data[UUID + 2];
     char from[UDPLIB_FROM];
     ssize_t size = udplib_recv(self->udp, data, sizeof data, from);
-    bool farewell = size == UUID + 1 && data[UUID] == 0;
-    struct peer *peer;
+    bool is_farewell = size == UUID + 1 && data[UUID] == 0;
 
     if (size == -1)
         return false;
-    if (size != UUID && !farewell)
-        self->foreign++;
-    else if (memcmp(data, self->beacon, UUID) != 0
-             && (peer = find(self, data)) != NULL) {
-        peer->here = !farewell;
-        peer->expires = zg_now() + EXPIRY_MS;
-        tell(self, peer);
+    if (size != UUID && !is_farewell) {
+        self->malformed_count++;
+    } else if (memcmp(data, self->farewell, UUID) != 0) { /* not our own */
+        struct peer *peer = find_peer(self, data);
+        if (peer == NULL && !is_farewell)
+            peer = add_peer(self, data);
+        if (peer != NULL) {
+            peer->is_present = !is_farewell;
+            peer->expiry = zg_now() + EXPIRY_MS;
+            report(self, peer);
+        }
     }
     return true;
 }
 
-/* Who has not been heard? And whom does the application not know yet? */
-static void look_around(interface *self)
+/* Expire silent peers, and report each state that is not yet reported. */
+static void check_peers(interface *self)
 {
     struct peer *next;
 
     for (struct peer *peer = LIST_FIRST(&self->peers); peer; peer = next) {
-        next = LIST_NEXT(peer, link);
-        if (peer->expires <= zg_now())
-            peer->here = false;
-        tell(self, peer);
+        next = LIST_NEXT(peer, next);
+        if (peer->expiry <= zg_now())
+            peer->is_present = false;
+        report(self, peer);
     }
 }
 
-/* Others may flood the port: one line for all of a second. */
-static void beacon(interface *self)
+/* Log how many datagrams were dropped. With a line for each, a stranger could
+ * fill the log. */
+static void log_drops(interface *self)
 {
-    udplib_send(self->udp, self->beacon, UUID);
-    if (self->foreign != self->dropped)
-        fprintf(stderr, "W: dropped %lu datagrams that are no beacons\n",
-                self->foreign);
-    self->dropped = self->foreign;
+    if (self->malformed_count > 0)
+        fprintf(stderr, "W: dropped %d malformed beacons\n",
+                self->malformed_count);
+    if (self->refused_count > 0)
+        fprintf(stderr, "W: dropped %d beacons of new peers: there are %d\n",
+                self->refused_count, MAX_PEERS);
+    self->malformed_count = self->refused_count = 0;
 }
 
 static void *agent(void *arg)
@@ -159,25 +175,39 @@ static void *agent(void *arg)
         { self->events, 0, ZMQ_POLLIN, 0 },
         { NULL, udplib_handle(self->udp), ZMQ_POLLIN, 0 },
     };
-    int64_t tick_at = zg_now(), beacon_at = tick_at;
+    int64_t check_at = zg_now(), beacon_at = check_at;
 
-    /* After a pause we hear what has arrived before we judge who is silent. */
-    while (zg_poll(items, 2, tick_at) != -1 && items[0].revents == 0) {
-        for (int n = 0; n < BATCH && hear(self); n++)
+    /* Read all datagrams before the check: after a pause of this process, the
+     * beacons of its peers are waiting in the socket. */
+    while (zg_poll(items, 2, check_at) != -1 && items[0].revents == 0) {
+        for (int n = 0; n < BATCH && receive_datagram(self); n++)
             continue;
         if (zg_now() >= beacon_at) {
-            beacon(self);
+            udplib_send(self->udp, self->farewell, UUID);
+            log_drops(self);
             beacon_at = zg_now() + BEACON_MS;
         }
-        if (zg_now() >= tick_at) {
-            look_around(self);
-            tick_at = zg_now() + TICK_MS;
+        if (zg_now() >= check_at) {
+            check_peers(self);
+            check_at = zg_now() + CHECK_MS;
         }
     }
-    udplib_send(self->udp, self->beacon, UUID + 1);
+    udplib_send(self->udp, self->farewell, UUID + 1);
     while (!LIST_EMPTY(&self->peers))
-        forget(self, LIST_FIRST(&self->peers));
+        remove_peer(self, LIST_FIRST(&self->peers));
     return NULL;
+}
+
+/* Fill the UUID with random bytes. rand() would give two nodes that start in
+ * the same second the same one. */
+static void draw_uuid(interface *self)
+{
+    int file = open("/dev/urandom", O_RDONLY);
+
+    if (file == -1 || read(file, self->farewell, UUID) != UUID)
+        zg_die("/dev/urandom");
+    close(file);
+    format_uuid(self->farewell, self->uuid);
 }
 
 interface *interface_new(void *ctx, const char *broadcast)
@@ -187,8 +217,7 @@ interface *interface_new(void *ctx, const char *broadcast)
 
     if (self == NULL)
         zg_die("calloc");
-    zg_must(getentropy(self->beacon, UUID));
-    uuid_text(self->beacon, self->uuid);
+    draw_uuid(self);
     LIST_INIT(&self->peers);
     self->udp = udplib_new(broadcast, PORT);
     snprintf(inproc, sizeof inproc, "inproc://interface-%p", (void *) self);
@@ -202,6 +231,7 @@ interface *interface_new(void *ctx, const char *broadcast)
 
 void interface_destroy(interface **self)
 {
+    /* Ends the agent. On shutdown this fails, and the agent ends by itself. */
     zmq_send((*self)->pipe, "END", 3, 0);
     pthread_join((*self)->thread, NULL);
     zmq_close((*self)->pipe);

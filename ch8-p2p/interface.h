@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: 0BSD */
-/* interface.h - who comes and who goes on this network, as messages.
+/* interface.h - reports as messages which nodes join and leave the networks.
  *
- *     interface *near = interface_new(ctx, "255.255.255.255");
- *     while (interface_recv(near, &msg))
+ *     interface *node = interface_new(ctx, "255.255.255.255");
+ *     while (interface_recv(node, &msg))
  *         ... msg is [JOINED][UUID] or [LEFT][UUID]
- *     interface_destroy(&near);
+ *     interface_destroy(&node);
  */
 #pragma once
 #include "zg.h"
 
 typedef struct interface interface;
 
-/* A node with an identity of its own, new each time, that others see and that
- * sees others, in a thread of its own. The address is where to say so: see
- * udplib.h. Its UDP port is 9999. Ends the program when it cannot have that.
- * The interface belongs to the thread that made it. */
+/* Return a new node with a random UUID. A thread announces it to the other
+ * nodes and detects them. Its UDP port is 9999, and broadcast is an address as
+ * in udplib_new(). A mistake ends the program. Use the interface only in the
+ * thread that created it. */
 interface *interface_new(void *ctx, const char *broadcast);
 
-/* The others are told, and see us leave at once. Joins the thread, frees all,
- * and sets *self to NULL. Before zg_stop(), which waits for its sockets. */
+/* Announce the end of the node, join the thread, free all memory, and set *self
+ * to NULL. Call it before zg_stop(), which waits for its sockets. */
 void interface_destroy(interface **self);
 
-/* Our own UUID: 32 hexadecimal digits, which belong to the interface. */
+/* Return the node's UUID, 32 hexadecimal digits. The interface owns them. */
 const char *interface_uuid(const interface *self);
 
-/* Waits for the next event and puts it in place of msg: the frames [JOINED] or
- * [LEFT], and then the peer's UUID as 32 hexadecimal digits. Who does not read
- * misses nothing that still matters: of a peer that came and went meanwhile he
- * is told nothing. False when the program is to stop (errno is ETERM). */
+/* Wait for the next event and receive it in place of msg: [JOINED][UUID] or
+ * [LEFT][UUID], where UUID is 32 hexadecimal digits. Events that the caller has
+ * not read are merged: a peer that joined and left again is not reported. False
+ * on shutdown. */
 bool interface_recv(interface *self, zg_msg *msg);

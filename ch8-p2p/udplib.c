@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: 0BSD */
-/* udplib.c - what it takes to send a datagram to everybody near.
+/* udplib.c - sends a datagram to all hosts of all networks.
  *
  *     udplib (this) --+-- eth0  --> 192.168.55.255:9999  all hosts there
- *                     +-- wlan0 --> 10.0.7.255:9999      and all there
+ *                     +-- wlan0 --> 10.0.7.255:9999      all hosts there
  *
- * Mistakes end the program at its start: no such address, a port that another
- * has to itself. Later nothing does. Cables are pulled, interfaces come without
- * an address and get one, firewalls refuse: a datagram is lost then, which may
- * happen to any, and the next one tries again.
+ * The kernel sends a datagram to 255.255.255.255 by one interface only. So
+ * udplib reads the list of interfaces before each send, and sends by each of
+ * them. It names the interface (IP_PKTINFO), since two interfaces may be in the
+ * same network. FreeBSD lacks that option: there the kernel chooses one of the
+ * two.
  *
- * One sent to 255.255.255.255 leaves by one interface only, the kernel's
- * favourite. So each time we ask which there are, and send by each of them.
+ * An error in udplib_new() is a mistake and ends the program. Later errors do
+ * not: a cable is pulled, an interface loses its address, a firewall refuses.
+ * The datagram is lost, as any datagram may be, and udplib sends the next one.
  *
  * Guide: chapter 8, "Cooperative Discovery Using UDP Broadcasts".
  */
@@ -21,32 +23,38 @@
 #include <net/if.h>
 
 struct udplib {
-    int handle, trouble; /* trouble: errno of the last send, or 0 */
+    int handle;
+    int failure; /* errno of the last send, or 0 */
     struct sockaddr_in to;
 };
+
+static void set_option(int handle, int option)
+{
+    zg_must(setsockopt(handle, SOL_SOCKET, option, &(int){ 1 }, sizeof(int)));
+}
 
 udplib *udplib_new(const char *broadcast, int port)
 {
     udplib *self = calloc(1, sizeof *self);
-    struct sockaddr_in here = { .sin_family = AF_INET };
-    char place[UDPLIB_FROM];
+    struct sockaddr_in any = { .sin_family = AF_INET };
+    char endpoint[32];
 
     if (self == NULL)
         zg_die("calloc");
-    here.sin_port = htons((uint16_t) port);
-    self->to = here;
+    any.sin_port = htons((uint16_t) port);
+    self->to = any;
     errno = EINVAL;
     if (inet_pton(AF_INET, broadcast, &self->to.sin_addr) != 1)
         zg_die(broadcast);
-    zg_must(self->handle =
-                socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    zg_must(setsockopt(self->handle, SOL_SOCKET, SO_BROADCAST, &(int){ 1 },
-                       sizeof(int)));
-    zg_must(setsockopt(self->handle, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 },
-                       sizeof(int)));
-    snprintf(place, sizeof place, "udp://0.0.0.0:%d", port);
-    if (bind(self->handle, (struct sockaddr *) &here, sizeof here) == -1)
-        zg_die(place);
+    zg_must(self->handle = socket(AF_INET, SOCK_DGRAM, 0));
+    set_option(self->handle, SO_BROADCAST);
+    set_option(self->handle, SO_REUSEADDR);
+#ifdef SO_REUSEPORT /* macOS and BSD share a port only with this one */
+    set_option(self->handle, SO_REUSEPORT);
+#endif
+    snprintf(endpoint, sizeof endpoint, "udp://0.0.0.0:%d", port);
+    if (bind(self->handle, (struct sockaddr *) &any, sizeof any) == -1)
+        zg_die(endpoint);
     return self;
 }
 
@@ -62,20 +70,13 @@ int udplib_handle(const udplib *self)
     return self->handle;
 }
 
-/* Returns 0 or why it could not be sent. */
-static int send_to(udplib *self, in_addr_t address, const void *data,
-                   size_t size)
+static struct in_addr ipv4(const struct sockaddr *address)
 {
-    struct sockaddr_in to = self->to;
-
-    to.sin_addr.s_addr = address;
-    ssize_t sent =
-        sendto(self->handle, data, size, 0, (struct sockaddr *) &to, sizeof to);
-    return sent == -1 ? errno : 0;
+    return ((const struct sockaddr_in *) (const void *) address)->sin_addr;
 }
 
-/* An interface may have no address (a tunnel, one not set up yet), or one of
- * another kind; and not all kinds of network can broadcast. */
+/* Return whether the interface is up, has an IPv4 address, and is in a network
+ * that can broadcast. */
 static bool can_broadcast(const struct ifaddrs *interface)
 {
     return interface->ifa_addr != NULL && interface->ifa_netmask != NULL
@@ -84,44 +85,81 @@ static bool can_broadcast(const struct ifaddrs *interface)
            && (interface->ifa_flags & IFF_BROADCAST);
 }
 
-static in_addr_t ipv4(const struct sockaddr *address)
+/* Return the broadcast address of the interface's network. A network of one or
+ * two addresses (/32, /31) has none: return 255.255.255.255. */
+static in_addr_t broadcast_address(const struct ifaddrs *interface)
 {
-    return ((const struct sockaddr_in *) (const void *) address)
-        ->sin_addr.s_addr;
+    in_addr_t hosts = ~ipv4(interface->ifa_netmask).s_addr;
+
+    if (ntohl(hosts) <= 1)
+        return INADDR_BROADCAST;
+    return ipv4(interface->ifa_addr).s_addr | hosts;
 }
 
-/* Returns how many interfaces there were. */
-static int send_by_each(udplib *self, const void *data, size_t size,
-                        int *trouble)
+/* Send by this interface. Return 0, or errno. */
+static int send_by(udplib *self, const struct ifaddrs *interface,
+                   const void *data, size_t size)
 {
-    struct ifaddrs *all = NULL;
+    struct sockaddr_in to = self->to;
+    struct iovec bytes = { (void *) data, size };
+    struct msghdr msg = { .msg_name = &to,
+                          .msg_namelen = sizeof to,
+                          .msg_iov = &bytes,
+                          .msg_iovlen = 1 };
+
+    to.sin_addr.s_addr = broadcast_address(interface);
+#ifdef IP_PKTINFO
+    struct in_pktinfo by = {
+        .ipi_ifindex = if_nametoindex(interface->ifa_name),
+        .ipi_spec_dst = ipv4(interface->ifa_addr), /* the source address */
+    };
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof by)];
+    } control = { .header = { .cmsg_len = CMSG_LEN(sizeof by),
+                              .cmsg_level = IPPROTO_IP,
+                              .cmsg_type = IP_PKTINFO } };
+    memcpy(CMSG_DATA(&control.header), &by, sizeof by);
+    msg.msg_control = &control;
+    msg.msg_controllen = sizeof control;
+#endif
+    return sendmsg(self->handle, &msg, MSG_DONTWAIT) == -1 ? errno : 0;
+}
+
+/* Send by each interface that can broadcast. After a failure set *failure to its
+ * errno. Return the number of interfaces. */
+static int send_by_each(udplib *self, const void *data, size_t size,
+                        int *failure)
+{
+    struct ifaddrs *interfaces;
     int count = 0, failed;
 
-    if (getifaddrs(&all) == -1)
+    if (getifaddrs(&interfaces) == -1)
         return 0;
-    for (struct ifaddrs *one = all; one != NULL; one = one->ifa_next)
-        if (can_broadcast(one)) {
-            in_addr_t everybody = ipv4(one->ifa_addr) | ~ipv4(one->ifa_netmask);
-            if ((failed = send_to(self, everybody, data, size)) != 0)
-                *trouble = failed;
+    for (struct ifaddrs *i = interfaces; i != NULL; i = i->ifa_next)
+        if (can_broadcast(i)) {
+            if ((failed = send_by(self, i, data, size)) != 0)
+                *failure = failed;
             count++;
         }
-    freeifaddrs(all);
+    freeifaddrs(interfaces);
     return count;
 }
 
 void udplib_send(udplib *self, const void *data, size_t size)
 {
-    in_addr_t address = self->to.sin_addr.s_addr;
-    int trouble = 0;
+    bool all_networks = self->to.sin_addr.s_addr == INADDR_BROADCAST;
+    int failure = 0;
 
-    if (address != INADDR_BROADCAST
-        || send_by_each(self, data, size, &trouble) == 0)
-        trouble = send_to(self, address, data, size);
-    if (trouble != self->trouble)
+    if (!all_networks || send_by_each(self, data, size, &failure) == 0)
+        if (sendto(self->handle, data, size, MSG_DONTWAIT,
+                   (struct sockaddr *) &self->to, sizeof self->to)
+            == -1)
+            failure = errno;
+    if (failure != self->failure)
         fprintf(stderr, "W: broadcast: %s\n",
-                trouble == 0 ? "works again" : strerror(trouble));
-    self->trouble = trouble;
+                failure == 0 ? "works again" : strerror(failure));
+    self->failure = failure;
 }
 
 ssize_t udplib_recv(udplib *self, void *data, size_t room,
@@ -130,7 +168,7 @@ ssize_t udplib_recv(udplib *self, void *data, size_t room,
     struct sockaddr_in peer;
     socklen_t length = sizeof peer;
     char address[INET_ADDRSTRLEN] = "";
-    ssize_t size = recvfrom(self->handle, data, room, 0,
+    ssize_t size = recvfrom(self->handle, data, room, MSG_DONTWAIT,
                             (struct sockaddr *) &peer, &length);
 
     if (size != -1) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: 0BSD */
-/* udplib.h - datagrams to all that are near, and from them.
+/* udplib.h - sends datagrams to all networks of this host, and receives them.
  *
  *     udplib *udp = udplib_new("255.255.255.255", 9999);
  *     udplib_send(udp, "!", 1);
  *     while ((size = udplib_recv(udp, data, sizeof data, from)) != -1)
- *         ... size bytes of data, from address and port
+ *         ... size bytes of data, sent by from
  *     udplib_destroy(&udp);
  */
 #pragma once
@@ -12,27 +12,28 @@
 
 typedef struct udplib udplib;
 
-/* Room for "255.255.255.255:65535" */
+/* Room for "255.255.255.255:65535". */
 enum { UDPLIB_FROM = 24 };
 
-/* A socket on this port of all interfaces, shared with others of this host. It
- * sends to the address given, where 255.255.255.255 means: to the broadcast
- * address of every interface that has one at that moment. It belongs to one
- * thread. Ends the program when the address is none or the port is taken. */
+/* Return a socket on this port of all interfaces. Programs on one host can
+ * share the port. The socket sends to the broadcast address, where
+ * 255.255.255.255 stands for all networks of this host. An invalid address, or
+ * a port that another program has for itself, ends the program. */
 udplib *udplib_new(const char *broadcast, int port);
 
-/* Closes the socket, frees all, and sets *self to NULL. */
+/* Close the socket, free all memory, and set *self to NULL. */
 void udplib_destroy(udplib **self);
 
-/* For zmq_poll(): its file descriptor. */
+/* Return the file descriptor, for zmq_poll(). */
 int udplib_handle(const udplib *self);
 
-/* Never waits and never fails: what cannot be sent now is lost, as datagrams
- * are. When that begins, a line on stderr says why. */
+/* Send a datagram, without waiting. If the kernel cannot send it now, it is
+ * lost. Log the reason once, and again when it changes. */
 void udplib_send(udplib *self, const void *data, size_t size);
 
-/* One datagram, without waiting: puts its bytes into data, and "address:port"
- * of its sender into from. Returns its size, at most the room given (so give
- * more than you expect, to tell what is too long), or -1 when there is none. */
+/* Receive a datagram, without waiting, and write "address:port" of its sender
+ * to from. Return its size, or -1 if no datagram has arrived. Of a datagram
+ * longer than room, return only the first room bytes: to detect that, give room
+ * for one byte more than you expect. */
 ssize_t udplib_recv(udplib *self, void *data, size_t room,
                     char from[UDPLIB_FROM]);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: 0BSD */
-/* udpping2.c - finds who is near, on a socket that survives the network.
+/* udpping2.c - finds its peers on all networks, and survives their errors.
  *
  *     udpping2 (this) ---"!"---> every host of every network ---> udpping2
  *          9999       <--------------------"!"-------------------
  *
- * The same as udpping1, with what concerns sockets in a class of its own. What
- * that buys: several on one host, all interfaces instead of one, and cables
- * that are pulled and plugged in again.
+ * The same as udpping1, with all socket calls in a class. The class lets
+ * several nodes share the port, sends by each interface, and ignores errors of
+ * the network: pings reach the peers again once the network works again.
+ *
+ * It still cannot tell its own ping from that of a peer. udpping3.c can.
  *
  * Build: cc -Icommon ch8-p2p/udpping2.c ch8-p2p/udplib.c
  *           -o udpping2 -lzmq -lpthread
@@ -23,37 +25,43 @@
 
 static const char usage[] =
     "udpping2 [BROADCAST]\n"
-    "Pings everybody on UDP port 9999 once a second, whatever happens.\n"
-    "  BROADCAST  where they are; all networks (255.255.255.255)\n"
+    "Broadcasts a ping once a second and prints the pings that arrive.\n"
+    "  BROADCAST  address to send to, or all networks (255.255.255.255)\n"
     "Peers: udpping2 BROADCAST\n";
 
-enum { PORT = 9999, PING_MS = 1000, BATCH = 100 };
+enum {
+    PORT = 9999,
+    PING_MS = 1000,
+    BATCH = 100, /* datagrams in a row; then check the clock */
+};
 
-/* A ping is one byte, "!". False: there was nothing to hear. */
-static bool hear(udplib *udp)
+/* Receive "!", and print its sender. Return false if there is no datagram. */
+static bool receive_ping(udplib *udp)
 {
     char data[2], from[UDPLIB_FROM];
     ssize_t size = udplib_recv(udp, data, sizeof data, from);
 
+    if (size == -1)
+        return false;
     if (size == 1 && data[0] == '!')
         printf("Found peer %s\n", from);
-    else if (size != -1)
-        zg_drop(&(zg_msg){ .count = 1 }, from);
-    return size != -1;
+    else
+        fprintf(stderr, "W: dropped a malformed ping from %s\n", from);
+    return true;
 }
 
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    void *ctx = zg_start(), *wakeup = zg_socket(ctx, ZMQ_PAIR);
+    void *ctx = zg_start(), *stop = zg_socket(ctx, ZMQ_PAIR);
     udplib *udp = udplib_new(zg_value[0], PORT);
-    zmq_pollitem_t items[] = { { wakeup, 0, ZMQ_POLLIN, 0 },
+    zmq_pollitem_t items[] = { { stop, 0, ZMQ_POLLIN, 0 },
                                { NULL, udplib_handle(udp), ZMQ_POLLIN, 0 } };
     int64_t ping_at = zg_now();
 
     printf("I: node bound to udp://0.0.0.0:%d\n", PORT);
     while (zg_poll(items, 2, ping_at) != -1) {
-        for (int n = 0; n < BATCH && hear(udp); n++)
+        for (int n = 0; n < BATCH && receive_ping(udp); n++)
             continue;
         if (zg_now() >= ping_at) {
             udplib_send(udp, "!", 1);
@@ -61,7 +69,7 @@ int main(int argc, char *argv[])
         }
     }
     udplib_destroy(&udp);
-    zmq_close(wakeup);
+    zmq_close(stop);
     zg_stop(ctx);
     return EXIT_SUCCESS;
 }

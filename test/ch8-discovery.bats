@@ -1,41 +1,41 @@
-# Who is near? Nodes that come, go, hang, are killed and cut off.
+# Discovery: nodes join, leave, freeze, are killed and cut off.
 
 load helpers
 load discovery
 
 # bats test_tags=demo:discovery
-@test "discovery: all find all; who is killed, cut off or leaves is missed; who returns is seen" {
-  local lost gone
+@test "discovery: each node reports each other that joins, leaves, is killed or cut off" {
+  local killed stopped
   hosts a b c d
-  note 'four hosts, a node on each: everyone finds everyone'
+  note 'four hosts, a node on each: each reports the three others'
   for name in a b c d; do on $name start $name udpping3; done
   for name in a b c d; do wait_for $name 'bound to'; done
   within 1500 all_see_all a b c d
-  lost=$(uuid b) gone=$(uuid d)
+  killed=$(uuid b) stopped=$(uuid d)
 
-  note 'one of them leaves in order: the others know at once'
+  note 'one is stopped: it sends a farewell, and the others report it at once'
   stop d
-  within 500 says a LEFT "$gone"
-  within 500 says b LEFT "$gone"
+  within 500 last_reported a LEFT "$stopped"
+  within 500 last_reported b LEFT "$stopped"
 
   kill9 b
   cut c
-  note 'there was no goodbye: five seconds of silence tell'
-  within 6000 says a LEFT "$lost"
-  within 1000 says a LEFT "$(uuid c)"
-  within 1000 says c LEFT "$(uuid a)"
+  note 'without a farewell, they report it after five seconds without a beacon'
+  within 6000 last_reported a LEFT "$killed"
+  within 1000 last_reported a LEFT "$(uuid c)"
+  within 1000 last_reported c LEFT "$(uuid a)"
 
   heal c
   within 1500 all_see_all a c
-  note 'restarted, it is another node'
+  note 'a restarted node has another UUID'
   node b
-  [[ $(uuid b) != "$lost" ]]
+  [[ $(uuid b) != "$killed" ]]
   within 1500 all_see_all a b c
-  says a LEFT "$lost"
+  last_reported a LEFT "$killed"
   run ! grep W: a.log b.log c.log d.log
 }
 
-@test "discovery: ten nodes on one host, in any order, and none sees itself" {
+@test "discovery: ten nodes on one host report each other, and none reports itself" {
   local names=() n
   hosts a
   for n in {0..9}; do names+=("n$n"); on a start "n$n" udpping3; moment 200; done
@@ -49,11 +49,11 @@ load discovery
   done
   [[ $(for n in {0..9}; do uuid "n$n"; done | sort -u | wc -l) == 10 ]]
   stop n3
-  for n in 0 1 2 4 5 6 7 8 9; do within 500 says "n$n" LEFT "$(uuid n3)"; done
+  for n in 0 1 2 4 5 6 7 8 9; do within 500 last_reported "n$n" LEFT "$(uuid n3)"; done
   within 500 all_see_all n0 n9
 }
 
-@test "discovery: three seconds of silence mean nothing, six do, and a pause proves nothing" {
+@test "discovery: a node frozen for three seconds stays, for six it leaves; thawed, it sees all" {
   hosts a b c
   node a
   node b
@@ -63,15 +63,15 @@ load discovery
   freeze c
   elapse 3
   thaw b
-  within 5500 says a LEFT "$(uuid c)"
-  elapse 1                      # what c hears first is older
+  within 5500 last_reported a LEFT "$(uuid c)"
+  elapse 1                      # the datagrams that wait for c are old now
   thaw c
-  within 1500 says a JOINED "$(uuid c)"
+  within 1500 last_reported a JOINED "$(uuid c)"
   [[ $(lines_of a LEFT) == 1 && $(lines_of a JOINED) == 3 ]]
   [[ $(lines_of c LEFT) == 0 && $(lines_of c JOINED) == 2 ]]
 }
 
-@test "discovery: only this host, by the loopback address; and no address at all" {
+@test "discovery: the loopback address reaches nodes of this host; an invalid one is an error" {
   hosts a
   for program in udpping1 udpping2 udpping3; do
     run -1 on a timeout "$WAIT_S" $program nowhere

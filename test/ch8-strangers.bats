@@ -1,75 +1,77 @@
-# Too many, too much, and nobody who listens.
+# Discovery: malformed datagrams, too many peers, an application that does not read.
 
 load helpers
 load discovery
 
-@test "discovery: what is no beacon is nobody, and disturbs nobody" {
+@test "discovery: malformed datagrams are dropped and disturb no node" {
   hosts a b
   node a
   node b
-  on b start ping udpping2
+  node ping b udpping2
   within 1500 all_see_all a b
   wait_for ping 'Found peer'
-  # 5000 of every size but two; the 22 bytes of ZRE, the 17 without a zero.
-  datagrams a 10.77.0.255 'for (1 .. 5000) {
+  # 5000 of every size but those of a ping, a beacon and a farewell; then the 22 bytes
+  # of ZRE, 17 bytes that are no farewell, an empty one, and a ping of another byte.
+  send_datagrams a 10.77.0.255 'for (1 .. 5000) {
       my $size = int rand 1473; $size++ if $size == 16 || $size == 17 || $size == 1;
-      say(join "", map { chr rand 256 } 1 .. $size)
+      out(join "", map { chr rand 256 } 1 .. $size)
     }
-    say("ZRE\001" . uuid() . "XX"); say(uuid() . "\001"); say(""); say("?")'
-  wait_for b 'W: dropped [0-9]+ datagrams that are no beacons'
-  wait_for ping 'W: dropped a malformed message of 1 frames from 10\.77\.0\.1' 1000
+    out("ZRE\001" . uuid() . "XX"); out(uuid() . "\001"); out(""); out("?")'
+  wait_for b '^W: dropped [0-9]+ malformed beacons$'
+  wait_for ping '^W: dropped a malformed ping from 10\.77\.0\.1:[0-9]+$' 1000
   elapse 1
   [[ $(lines_of b JOINED) == 1 && $(lines_of a JOINED) == 1 ]]
   run ! grep LEFT a.log
   [[ $(grep 'Found peer' ping.log | sort -u | wc -l) == 1 ]]
-  # A farewell of somebody unknown, or in our own name, is nothing either.
-  datagrams a 10.77.0.255 'say(uuid() . "\0"); say(pack("H*", "'"$(uuid b)"'") . "\0")'
+  # A farewell of an unknown node is dropped, and so is one in the node's own name.
+  send_datagrams a 10.77.0.255 \
+    'out(uuid() . "\0"); out(pack("H*", "'"$(uuid b)"'") . "\0")'
   within 1500 all_see_all a b
   stop b
   stop ping
 }
 
-@test "discovery: a thousand peers and no more, all forgotten again" {
+@test "discovery: a node reports 1024 peers at most, and new ones after those have expired" {
   hosts a b
   node b
-  datagrams a 10.77.0.2 'say(uuid()) for 1 .. 3000'
+  send_datagrams a 10.77.0.2 'out(uuid()) for 1 .. 3000'
   wait_for b JOINED 1024
+  wait_for b '^W: dropped [0-9]+ beacons of new peers: there are 1024$'
   before=$(memory b)
   wait_for b LEFT 1024
   [[ $(lines_of b JOINED) == 1024 ]]
-  datagrams a 10.77.0.2 'say(uuid()) for 1 .. 3000'
+  send_datagrams a 10.77.0.2 'out(uuid()) for 1 .. 3000'
   wait_for b JOINED 2048
   (($(memory b) - before < 4096))
   stop b
 }
 
-@test "discovery: an application that does not read is seen all the while" {
+@test "discovery: a node whose application does not read stays, and later reports each last state" {
   hosts a b
   node a
   mkfifo out
   exec 7<>out
   on b start b bash -c 'exec udpping3 2>&1 >out'
   wait_for a JOINED
-  uuid=$(grep -A 1 JOINED a.log | sed -n "2s,^.* ,,p")
-  # Six thousand events, more than its queue and its pipe hold.
-  datagrams a 10.77.0.2 'for (1 .. 3000) { my $id = uuid(); say($id); say("$id\0") }
-    $stay = uuid(); say($stay)'
+  uuid=$(grep -A 1 JOINED a.log | sed -n 's/^\[032\] //p')
+  # Six thousand events, more than the queue and the pipe of b hold.
+  send_datagrams a 10.77.0.2 'for (1 .. 3000) { my $id = uuid(); out($id); out("$id\0") }
+    $stay = uuid(); out($stay)'
   sleep "$(rounds 7 60)"
-  says a JOINED "$uuid"
+  last_reported a JOINED "$uuid"
   run ! grep LEFT a.log
-  # Now it reads, and in the end knows what is true.
   start read cat out
   wait_for read JOINED
   exec 7>&-
   wait_for read "$(uuid a)"
   node late a
-  wait_until says read JOINED "$(uuid late)"
-  says read JOINED "$(uuid a)"
-  # Nobody else is here: each that joined has left.
-  there() {
+  wait_until last_reported read JOINED "$(uuid late)"
+  last_reported read JOINED "$(uuid a)"
+  # Each other peer that joined has left.
+  present() {
     awk '/^\[00[46]\]/ { event = $2 } /^\[032\]/ { last[$2] = event }
       END { for (uuid in last) if (last[uuid] == "JOINED") n++; print n }' read.log
   }
-  wait_until eval '[[ $(there) == 2 ]]'
+  wait_until eval '[[ $(present) == 2 ]]'
   stop b
 }
