@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: 0BSD */
-/* dechat.c - a chat of all in one network, without a server.
+/* dechat.c - chats with all hosts of a network, without a server.
  *
  *     PUB dechat (this) 9000 ---"joe: hello"---> SUB dechat
  *     SUB               9000 <---"ann: hi"------ PUB dechat
- *       |---- connects to each of 254 addresses, there or not
+ *       |---- connects to each of 254 addresses
  *
- * Nobody says where the others are: we connect to all addresses that there
- * are. libzmq tries for ever, so who starts, or starts again, is found: the
- * network heals itself. That is wasteful and honest, and it takes no more than
- * a loop. We hear ourselves as well, being one of the 254.
+ * A node does not know where its peers are, so it connects to every address of
+ * the network. libzmq retries each connection without end. A peer that starts,
+ * or starts again, is connected within a second. The price is 254 connection
+ * attempts a second from each node. The node's own address is one of them, so
+ * it receives its own lines.
+ *
+ * A PUB drops messages for a peer whose queue is full, as in a long paste. Here
+ * it waits for that peer (ZMQ_XPUB_NODROP). If the peer receives nothing for two
+ * seconds, it loses lines, and the sender prints that.
+ *
+ * TCP keepalive detects within 15 seconds that the host of a peer has lost its
+ * power. libzmq's own heartbeats would be faster. But libzmq aborts if a
+ * heartbeat closes a connection while the program does not read from it, as
+ * during a pause of the terminal. Lines for a peer that is not connected are
+ * lost.
  *
  * Build: cc -Icommon ch8-p2p/dechat.c -o dechat -lzmq -lpthread
  *
  * Try it:
- *     $ sleep 9 | bin/dechat 127.0.0.1 127.0.0.2 ann &
- *     $ { sleep 2; echo hello; sleep 9; } | bin/dechat 127.0.0.1 127.0.0.3 joe
- *     joe: hello
+ *     $ { sleep 2; echo hello; sleep 1; } | bin/dechat 127.0.0.1 127.0.0.1 joe
+ *     I: joe bound to tcp://127.0.0.1:9000
  *     joe: hello
  *
  * Guide: chapter 8, "A Self-Healing P2P Network in 30 Seconds".
@@ -26,91 +36,135 @@
 
 static const char usage[] =
     "dechat [ADDRESS [INTERFACE [NAME]]]\n"
-    "A chat with all hosts of a network; it ends at the end of its input.\n"
-    "  ADDRESS    one of this network, such as 192.168.55.1 (127.0.0.1)\n"
-    "  INTERFACE  ours in it, by name or address, such as eth0 (127.0.0.1)\n"
-    "  NAME       ours (nobody)\n"
+    "Chats with all hosts of a network, until the end of its input.\n"
+    "  ADDRESS    any address of the network, a /24 (127.0.0.1)\n"
+    "  INTERFACE  this host's name or address in it, eth0 or 10.0.0.7 "
+    "(127.0.0.1)\n"
+    "  NAME       shown in front of your lines (nobody)\n"
     "Peers: dechat ADDRESS INTERFACE NAME\n";
 
 enum {
     PORT = 9000,
-    FIRST = 1, /* of the addresses of a network, as far as we look */
-    LAST = 254,
-    RETRY_MAX_MS = 1000, /* most addresses are nobody's: do not ask too often */
-    SILENCE_MS = 2000,   /* then a connection is dead, and is made again */
-    MAX_LINE = 65536,
+    FIRST_HOST = 1,
+    LAST_HOST = 254,
+    RECONNECT_MAX_MS = 1000,
+    CONNECT_MS = 2000,
+    WAIT_MS = 2000, /* for a peer whose queue is full */
+    RETRY_MS = 10,  /* between two tries to publish to it */
+    BATCH = 100,    /* received lines in a row; then the typed ones */
+    MAX_NAME = 200,
+    MAX_LINE = 65536,                   /* bytes; a longer one is split */
+    MAX_TEXT = MAX_NAME + MAX_LINE + 4, /* "name: line\n" */
 };
+
+/* The user's input. The part from start to size is not yet published. */
+static struct {
+    char text[MAX_LINE];
+    size_t start, size;
+    bool has_ended;
+} input;
 
 static void connect_to_all(void *listener, const char *address)
 {
     int network = (int) (strrchr(address, '.') - address);
     char endpoint[64];
 
-    zg_set(listener, ZMQ_LINGER, 0); /* most never get our subscription */
-    zg_set(listener, ZMQ_RECONNECT_IVL_MAX, RETRY_MAX_MS);
-    zg_set(listener, ZMQ_CONNECT_TIMEOUT, SILENCE_MS);
-    zg_set(listener, ZMQ_HEARTBEAT_IVL, SILENCE_MS / 2);
-    zg_set(listener, ZMQ_HEARTBEAT_TIMEOUT, SILENCE_MS);
+    zg_set(listener, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
+    zg_set(listener, ZMQ_CONNECT_TIMEOUT, CONNECT_MS);
     zg_must(zmq_setsockopt(listener, ZMQ_SUBSCRIBE, "", 0));
-    for (int host = FIRST; host <= LAST; host++) {
+    for (int host = FIRST_HOST; host <= LAST_HOST; host++) {
         snprintf(endpoint, sizeof endpoint, "tcp://%.*s.%d:%d", network,
                  address, host, PORT);
         zg_connect(listener, endpoint);
     }
 }
 
-/* A terminal obeys what it is sent: let a line be no more than a line. UTF-8
- * passes, but for the second set of control characters, which it has, too. */
-static void show(zg_msg *msg)
+/* Print [name: line], which may end with a newline. */
+static void print_line(zg_msg *msg)
 {
-    const unsigned char *byte = zmq_msg_data(&msg->frame[0]);
-    size_t size = zmq_msg_size(&msg->frame[0]);
-    unsigned before = 0;
+    static char text[MAX_TEXT];
+    size_t size = msg->count == 1 ? zmq_msg_size(&msg->frame[0]) : 0;
 
-    if (size > 0 && byte[size - 1] == '\n')
-        size--;
-    for (; size > 0; before = *byte++, size--) {
-        bool second =
-            *byte >= 0x80 && *byte < 0xa0 && (before == 0xc2 || before < 0x80);
-        putchar(*byte < ' ' || *byte == 0x7f || second ? '?' : *byte);
+    if (size == 0 || size >= sizeof text) {
+        zg_drop(msg, "a peer");
+        return;
     }
-    putchar('\n');
+    zg_text(&msg->frame[0], text, sizeof text);
+    if (((char *) zmq_msg_data(&msg->frame[0]))[size - 1] == '\n')
+        text[size - 1] = '\0';
+    puts(text);
 }
 
-/* [name: line] */
-static void say(void *speaker, const char *line, int length)
+/* Read more input. */
+static void read_input(void)
 {
-    static char text[MAX_LINE + 256];
-    int size = snprintf(text, sizeof text, "%.200s: ", zg_value[2]);
-
-    memcpy(text + size, line, (size_t) length);
-    text[size + length] = '\n';
-    zmq_send(speaker, text, (size_t) (size + length + 1), 0);
+    input.size -= input.start;
+    memmove(input.text, input.text + input.start, input.size);
+    input.start = 0;
+    ssize_t size = read(STDIN_FILENO, input.text + input.size,
+                        sizeof input.text - input.size);
+    if (size > 0)
+        input.size += (size_t) size;
+    else if (size == 0 || (errno != EAGAIN && errno != EINTR))
+        input.has_ended = true;
 }
 
-/* What has been typed, line by line; false at the end of input. */
-static bool hear_user(void *speaker)
+/* Find the next line of the input, without its newline. Return false if no line
+ * is complete. Split a line that fills the buffer before its last character,
+ * whose last bytes may not have arrived. */
+static bool next_line(const char **line, size_t *length)
 {
-    static char text[MAX_LINE];
-    static int length;
-    ssize_t size = read(STDIN_FILENO, text + length, sizeof text - length);
-    char *line = text, *end;
+    size_t size = input.size - input.start;
+    *line = input.text + input.start;
+    const char *end = memchr(*line, '\n', size);
 
-    if (size <= 0) {
-        if (length > 0)
-            say(speaker, text, length);
+    *length = end != NULL ? (size_t) (end - *line) : size;
+    if (end == NULL && size == sizeof input.text)
+        do
+            --*length;
+        while (*length > size - 4 && ((*line)[*length] & 0xc0) == 0x80);
+    return end != NULL || *length < size || (input.has_ended && size > 0);
+}
+
+/* Publish [name: line]. Return false if the queue of a peer is full: try again.
+ * After WAIT_MS publish it without that peer, which libzmq then skips until the
+ * peer receives again. */
+static bool publish(void *speaker, const char *line, size_t length)
+{
+    static char text[MAX_TEXT];
+    static int64_t skip_at; /* 0 while no queue is full */
+    size_t size = (size_t) snprintf(text, sizeof text, "%s: ", zg_value[2]);
+
+    memcpy(text + size, line, length);
+    size += length;
+    text[size++] = '\n';
+    bool sent = zmq_send(speaker, text, size, ZMQ_DONTWAIT) != -1;
+    if (!sent && skip_at == 0)
+        skip_at = zg_now() + WAIT_MS;
+    if (!sent && zg_now() < skip_at)
         return false;
+    if (!sent) {
+        fprintf(stderr, "W: a peer does not receive: it loses lines\n");
+        zg_set(speaker, ZMQ_XPUB_NODROP, 0);
+        zmq_send(speaker, text, size, ZMQ_DONTWAIT);
+        zg_set(speaker, ZMQ_XPUB_NODROP, 1);
     }
-    length += (int) size;
-    for (; (end = memchr(line, '\n', (size_t) length)) != NULL;
-         line = end + 1) {
-        say(speaker, line, (int) (end - line));
-        length -= (int) (end + 1 - line);
-    }
-    memmove(text, line, (size_t) length);
-    if (length == MAX_LINE) { /* in pieces, then */
-        say(speaker, text, length);
-        length = 0;
+    skip_at = 0;
+    return true;
+}
+
+/* Publish all complete lines. Return false if one must wait. */
+static bool publish_lines(void *speaker)
+{
+    const char *line;
+    size_t length;
+
+    while (next_line(&line, &length)) {
+        if (!publish(speaker, line, length))
+            return false;
+        input.start += length;
+        if (input.start < input.size && input.text[input.start] == '\n')
+            input.start++;
     }
     return true;
 }
@@ -121,7 +175,8 @@ int main(int argc, char *argv[])
     char endpoint[256];
 
     zg_args(argc, argv, usage);
-    if (inet_pton(AF_INET, zg_value[0], &valid) != 1)
+    if (inet_pton(AF_INET, zg_value[0], &valid) != 1
+        || strlen(zg_value[2]) > MAX_NAME)
         zg_usage_error();
     void *ctx = zg_start();
     void *speaker = zg_socket(ctx, ZMQ_PUB),
@@ -129,18 +184,21 @@ int main(int argc, char *argv[])
     zmq_pollitem_t items[] = { { listener, 0, ZMQ_POLLIN, 0 },
                                { NULL, STDIN_FILENO, ZMQ_POLLIN, 0 } };
     zg_msg msg = { 0 };
+    bool is_waiting = false; /* a line waits for a peer whose queue is full */
 
+    zg_set(speaker, ZMQ_XPUB_NODROP, 1);
     snprintf(endpoint, sizeof endpoint, "tcp://%s:%d", zg_value[1], PORT);
     zg_bind(speaker, zg_value[2], endpoint);
     connect_to_all(listener, zg_value[0]);
-    while (zg_poll(items, 2, ZG_FOREVER) != -1) {
-        for (int n = 0; n < 100 && zg_recv(&msg, listener, ZMQ_DONTWAIT); n++)
-            if (msg.count == 1)
-                show(&msg);
-            else
-                zg_drop(&msg, "a peer");
-        if (items[1].revents != 0 && !hear_user(speaker))
+    while (is_waiting || !input.has_ended) {
+        int64_t deadline = is_waiting ? zg_now() + RETRY_MS : ZG_FOREVER;
+        if (zg_poll(items, is_waiting ? 1 : 2, deadline) == -1)
             break;
+        for (int n = 0; n < BATCH && zg_recv(&msg, listener, ZMQ_DONTWAIT); n++)
+            print_line(&msg);
+        if (!is_waiting && items[1].revents != 0)
+            read_input();
+        is_waiting = !publish_lines(speaker);
     }
     zg_clear(&msg);
     zmq_close(speaker);

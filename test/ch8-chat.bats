@@ -1,8 +1,8 @@
-# The chat of chapter 8, on hosts of its own.
+# The chat of chapter 8, with a host for each node.
 
 load helpers
 
-# chat HOST NAME - who types what says sends
+# chat HOST NAME - start NAME's node on the host; it prints to NAME.log
 chat() {
   local before=0
   if [[ -e $2.log ]]; then before=$(lines_of "$2" 'bound to'); else mkfifo "$2.in"; fi
@@ -10,35 +10,36 @@ chat() {
   wait_for "$2" "I: $2 bound to tcp://10\.77\.0\.[0-9]+:9000" $((before + 1))
 }
 
-says() { # NAME LINE
+# type_line NAME LINE - type a line at NAME's node
+type_line() {
   printf '%s\n' "$2" >"$1.in"
 }
 
-# reach NAME LISTENER... - what NAME says arrives there, soon if not at once
-said=0
+# reach NAME LISTENER... - type at NAME's node until each listener has printed a line:
+# lines that a peer sends before it is connected are lost
+typed=0
 reach() {
   local deadline=$((SECONDS + WAIT_S)) name=$1 all listener
   shift
-  said=$((said + 1))
+  typed=$((typed + 1))
   until [[ ${all-} ]]; do
-    if ((SECONDS > deadline)); then fail "$name is not heard by all of: $*"; return 1; fi
-    says "$name" "this is $said"
+    if ((SECONDS > deadline)); then fail "$name does not reach all of: $*"; return 1; fi
+    type_line "$name" "this is $typed"
     nap 0.1
     all=yes
     for listener; do
-      if ! grep -qx "$name: this is $said" "$listener.log"; then all=; fi
+      if ! grep -aqx "$name: this is $typed" "$listener.log"; then all=; fi
     done
   done
 }
 
 # bats test_tags=demo:p2p-chat
-@test "dechat: no server, any order, and who is killed and started again is back" {
-  local before
+@test "dechat: nodes find each other in any order, and again after a kill and a restart" {
   hosts a b c
-  note 'joe is alone, and hears himself'
+  note 'joe is alone: his node receives its own lines'
   chat a joe
   reach joe joe
-  note 'ann and bob come'
+  note 'ann and bob join'
   chat b ann
   chat c bob
   reach joe joe ann bob
@@ -46,9 +47,9 @@ reach() {
   reach bob joe ann bob
   for name in ann joe; do
     kill9 $name
-    says bob "$name is not here"
+    type_line bob "$name is not here"
     wait_for bob "^bob: $name is not here\$"
-    note 'it is started again, and nobody else is touched'
+    note "$name is restarted; the others continue"
     if [[ $name == ann ]]; then chat b ann; else chat a joe; fi
     reach bob $name
     reach $name joe ann bob
@@ -57,26 +58,27 @@ reach() {
   for name in joe ann bob; do stop $name; done
 }
 
-@test "dechat: a cable that is pulled and plugged in again, a peer that was frozen" {
+@test "dechat: a peer behind a cut cable, or frozen, receives the lines afterwards" {
   hosts a b
   chat a joe
   chat b ann
   reach joe ann
   cut b
-  says joe 'into the void'
-  elapse 3                      # so that the dead connection is noticed
+  type_line joe 'the cable is cut'
+  elapse 1
   heal b
-  reach joe ann
-  reach ann joe
+  wait_for ann '^joe: the cable is cut$'
   freeze ann
-  elapse 3
+  type_line joe 'ann is frozen'
+  wait_for joe '^joe: ann is frozen$'
   thaw ann
-  reach joe ann
+  wait_for ann '^joe: ann is frozen$'
+  reach ann joe
   stop joe INT
   stop ann INT
 }
 
-@test "dechat: a host that loses its power says no goodbye, and is found again" {
+@test "dechat: a host that loses its power and starts again is found again" {
   hosts a b
   chat a joe
   chat b ann
@@ -84,7 +86,7 @@ reach() {
   cut b
   kill9 ann
   kill9 namespace-b
-  # The same host, when it has started again.
+  # The same host, after it has started again.
   hold_namespace b "${in_switch[@]}" unshare -n
   wait_until eval '"${in_switch[@]}" ip link add to-b2 type veth peer name eth0 \
     netns "${host_pid[b]}"'
@@ -97,69 +99,107 @@ reach() {
   reach ann joe
 }
 
-@test "dechat: the end of its input is its end" {
+@test "dechat: a paste reaches every peer that reads; a paused one loses lines and continues" {
+  local name
+  hosts a b c
+  chat a ann
+  chat b bob
+  mkfifo terminal
+  exec 7<>terminal
+  on c start joe bash -c 'exec dechat 10.77.0.99 eth0 joe < <(sleep 60) >terminal'
+  start screen bash -c 'exec grep --line-buffered -v "^[0-9]*$" <terminal'
+  reach ann ann bob screen
+  # More than the queues of libzmq and of the kernel hold, before joe is read again.
+  freeze screen
+  seq -f '%.0f a line of a long text' 100000 >text
+  start paste bash -c 'cat text >ann.in'
+  wait_for ann '^W: a peer does not receive: it loses lines$'
+  wait_for bob '^ann: 100000 a line'
+  for name in ann bob; do
+    diff <(grep -a 'a line' $name.log) <(sed 's/^/ann: /' text)
+  done
+  # A connection closes while joe does not read from it.
+  kill9 ann
+  elapse 1
+  thaw screen
+  reach bob bob screen
+  chat a ann
+  reach ann bob screen
+  exec 7>&-
+  stop joe
+}
+
+@test "dechat: it ends at the end of its input, after its last lines are sent" {
   local from
   hosts a b
   chat b ann
-  printf 'one\ntwo' >lines
   on a start joe bash -c 'exec dechat 10.77.0.1 10.77.0.1 joe </dev/null'
   ends joe
-  # What it said last is heard, if there was time to be found.
+  on a start joe bash -c 'exec dechat 10.77.0.1 10.77.0.1 joe <&-'
+  ends joe
   mkfifo typed
   on a start joe bash -c 'exec dechat 10.77.0.1 eth0 joe <typed'
   exec 7>typed
   wait_until eval 'echo seen >&7; grep -q seen ann.log'
-  printf 'one\ntwo' >&7
+  # The last line has no newline.
+  { seq 5000; printf 'the end'; } >&7
   exec 7>&-
-  wait_for ann '^joe: one$'
-  wait_for ann '^joe: two$'
+  wait_for ann '^joe: the end$'
+  [[ $(lines_of ann '^joe: [0-9]+$') == 5000 ]]
   ends joe
-  # And it does not spin before.
+  # Before the end it does not spin.
   from=$(awk '{ print $14 + $15 }' "/proc/${pid_of[ann]}/stat")
   elapse 1
   (($(awk '{ print $14 + $15 }' "/proc/${pid_of[ann]}/stat") - from < 20))
   stop ann
 }
 
-@test "dechat: lines are bytes: long, empty, of any alphabet, but no commands" {
+@test "dechat: lines are of any length and alphabet, and without control characters" {
   hosts a b
   chat a joe
   chat b ann
   reach ann joe
-  says ann ''
+  type_line ann ''
   wait_for joe '^ann: $'
-  says ann 'größer, 日本語, 🙂'
+  type_line ann 'größer, 日本語, 🙂'
   wait_for joe '^ann: größer, 日本語, 🙂$'
-  says ann "$(head -c 60000 /dev/zero | tr '\0' x)"
+  type_line ann "$(head -c 60000 /dev/zero | tr '\0' x)"
   wait_for joe '^ann: x{1000}'
   [[ $(grep -c x joe.log) == 1 && $(grep x joe.log | tail -n 1 | wc -c) == 60006 ]]
-  printf 'bell \a esc \e[2J del \177 cr \r nul \0 c1 \302\233 raw \233 \233\n' >ann.in
+  printf 'bell \a esc \e[2J del \177 cr \r nul \0 c1 \302\233 \233 \377\233 \233\233\n' >ann.in
   wait_for joe '^ann: bell \? esc \?\[2J del \? cr \? nul \? c1'
-  run ! grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2\x9b|[ -~]\x9b' joe.log
-  # A longer one comes in pieces, and the chat goes on.
-  head -c 200000 /dev/zero | tr '\0' y >ann.in
-  says ann ''
-  wait_for joe '^ann: y+$' 4
+  run ! grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2\x9b|[ -~\xff]\x9b' joe.log
+  # A line of over 64 kB is split between two characters: here after 65534 bytes.
+  { head -c 65534 /dev/zero | tr '\0' y; echo '日!'; } >ann.in
+  wait_for joe '^ann: 日!$'
+  head -c 200000 /dev/zero | tr '\0' z >ann.in
+  type_line ann ''
+  wait_for joe '^ann: z+$' 4
+  [[ $(sed -n 's/^ann: \(z*\)$/\1/p' joe.log | tr -d '\n' | wc -c) == 200000 ]]
   reach ann joe
-  # What is no chat at all.
+  # Messages that no dechat sends.
   stop ann
   on b start liar zpeer -b -n 0 -r 1000 -w 10 PUB tcp://10.77.0.2:9000 two frames
   wait_for joe 'W: dropped a malformed message of 2 frames from a peer'
+  kill9 liar
+  on b start liar zpeer -b -n 0 -r 1000 -w 10 PUB tcp://10.77.0.2:9000 '%{70000}'
+  wait_for joe 'W: dropped a malformed message of 1 frames from a peer'
   kill9 liar
   on b start liar zpeer -b -n 0 -r 1000 -w 10 PUB tcp://10.77.0.2:9000 $'x\nann: I owe you'
   wait_for joe '^x\?ann: I owe you$'
   stop joe
 }
 
-@test "dechat: a name, an interface, an address that is none" {
+@test "dechat: an unknown interface, an invalid address or name is an error" {
   run -1 timeout "$WAIT_S" dechat 10.77.0.1 nothere joe </dev/null
   [[ $output == 'E: tcp://nothere:9000: '* ]]
   run -2 dechat nowhere eth0 joe </dev/null
   [[ $output == 'usage: dechat '* ]]
   run -2 dechat 10.77.0.1 eth0 joe again </dev/null
+  run -2 dechat 10.77.0.1 eth0 "$(printf '%0201d' 0)" </dev/null
 }
 
-@test "dechat: on one host, by its loopback addresses" {
+@test "dechat: nodes on one host have an address each" {
   hosts a
   for n in 2 3; do
     mkfifo n$n.in
@@ -168,7 +208,7 @@ reach() {
   done
   reach n2 n2 n3
   reach n3 n2 n3
-  # 254 connections, but few descriptors: most addresses are nobody's.
+  # Of the 254 connections, those to unused addresses hold no descriptor.
   (($(ls "/proc/${pid_of[n2]}/fd" | wc -l) < 60))
   stop n2
   stop n3
