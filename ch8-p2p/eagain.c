@@ -7,14 +7,16 @@
  *
  * A DEALER queues the messages that its peer has not received. At the
  * high-water mark (ZMQ_SNDHWM) a send would block, and a node that waits for
- * one peer does not serve the others. So the send has no time to wait
- * (ZMQ_SNDTIMEO 0) and fails with EAGAIN instead. The node has one socket per
- * peer, so the error tells which peer is blocked. It closes that socket with
- * all queued messages.
+ * one peer does not serve the others. With a timeout of zero (ZMQ_SNDTIMEO) the
+ * send fails with EAGAIN instead. The node has a socket per peer, so the error
+ * tells which peer is blocked. The node closes that socket with all queued
+ * messages. The peer has lost messages and must join again: clone.c shows how.
  *
  * The high-water mark stands for a time: messages per second times the seconds
- * that a peer may be blocked. The kernel's buffers come on top. A dropped peer
- * has lost messages and must join again: clone.c shows how.
+ * for which a peer may be blocked. The kernel's buffers come on top.
+ *
+ * Each socket has its own context. libzmq looks up names in the I/O thread of
+ * the context, so a name server that does not answer stalls all its sockets.
  *
  * Build: cc -Icommon ch8-p2p/eagain.c -o eagain -lzmq -lpthread
  *
@@ -28,96 +30,154 @@
  */
 #include "zg.h"
 
+#include <stdatomic.h>
+
 static const char usage[] =
     "eagain [-n COUNT] [-m N] [-o N] [-z BYTES] [ENDPOINT...]\n"
     "Sends messages to all peers and drops each peer that is blocked.\n"
     "  -n COUNT     messages, 0: until stopped (10)\n"
     "  -m N         messages per second, 0: as fast as possible (100)\n"
-    "  -o N         high-water mark, messages per peer (4)\n"
-    "  -z BYTES     size of a second frame (0)\n"
-    "  ENDPOINT...  connect, up to 100 (tcp://localhost:9876)\n"
+    "  -o N         high-water mark, messages per peer, at least 1 (4)\n"
+    "  -z BYTES     size of a second frame, at most 1 MB (0)\n"
+    "  ENDPOINT...  connect, up to 64 (tcp://localhost:9876)\n"
     "Peers: none needed\n";
 
-enum { MAX_PEERS = 100 };
+enum {
+    MAX_PEERS = 64,
+    MAX_BODY = 1000000,
+    MAX_REPLIES = 100, /* of a peer, between two messages to it */
+    LINGER_MS = 500,
+};
 
 struct peer {
     const char *endpoint;
-    void *sock; /* NULL if it was dropped */
+    void *ctx, *sock; /* sock is NULL once the peer is dropped */
 };
 
 static struct peer peers[MAX_PEERS];
-static int peer_count, left; /* all peers, and those not dropped */
+static int peer_count, connected_count; /* all peers; those not dropped */
+static atomic_int open_contexts;
 
-static void add_peer(void *ctx, const char *endpoint)
+static void add_peer(const char *endpoint)
 {
-    void *sock = zg_socket(ctx, ZMQ_DEALER);
+    void *ctx = zmq_ctx_new(), *sock = zg_socket(ctx, ZMQ_DEALER);
 
     zg_set(sock, ZMQ_SNDHWM, (int) zg_number('o'));
     zg_set(sock, ZMQ_SNDTIMEO, 0);
+    zg_set(sock, ZMQ_LINGER, LINGER_MS);
     zg_connect(sock, endpoint);
-    peers[peer_count++] = (struct peer){ endpoint, sock };
-    left++;
+    peers[peer_count++] = (struct peer){ endpoint, ctx, sock };
+    connected_count++;
+    open_contexts++;
+}
+
+/* Wait until the messages have left, and until a lookup has ended: up to 30 s.
+ * Runs in its own thread. */
+static void *end_context(void *ctx)
+{
+    zmq_ctx_term(ctx);
+    open_contexts--;
+    return NULL;
+}
+
+/* Close the socket of a peer, without waiting. */
+static void close_peer(struct peer *peer)
+{
+    zmq_close(peer->sock);
+    peer->sock = NULL;
+    connected_count--;
+    pthread_detach(zg_thread(end_context, peer->ctx));
 }
 
 /* Close the socket with all messages that are queued in it. */
 static void drop_peer(struct peer *peer)
 {
-    zg_set(peer->sock, ZMQ_LINGER, 0);
-    zmq_close(peer->sock);
-    peer->sock = NULL;
-    left--;
-}
-
-/* Send a message. If its first frame is accepted, the others are, too. */
-static void send_to(struct peer *peer, zg_msg *msg)
-{
-    if (zg_send(msg, peer->sock, 0) || errno != EAGAIN)
-        return;
     fprintf(stderr, "W: peer dropped: %s: %s\n", peer->endpoint,
             zmq_strerror(errno));
-    drop_peer(peer);
+    zg_set(peer->sock, ZMQ_LINGER, 0);
+    close_peer(peer);
 }
 
-/* Send [message N] or [message N][body] to all peers. */
+/* Send a copy of the message. If libzmq accepts the first frame, it accepts the
+ * second one too. */
+static void send_to(struct peer *peer, zg_msg *msg)
+{
+    zg_msg copy = { 0 };
+
+    zg_append(&copy, msg->frame, msg->count);
+    if (!zg_send(&copy, peer->sock, 0) && errno == EAGAIN)
+        drop_peer(peer);
+    zg_clear(&copy);
+}
+
+/* Receive and drop replies. If a peer had to wait for us to receive, it would
+ * seem blocked. */
+static void drop_replies(struct peer *peer)
+{
+    zg_msg reply = { 0 };
+
+    for (int n = 0; n < MAX_REPLIES; n++) {
+        if (!zg_recv(&reply, peer->sock, ZMQ_DONTWAIT))
+            break;
+        zg_drop(&reply, peer->endpoint);
+    }
+}
+
+/* Send [message N], or [message N][body], to all peers. */
 static void send_to_all(long number, const void *body, size_t size)
 {
     char text[32];
     zg_msg msg = { 0 };
 
-    printf("message %ld to %d peers\n", number, left);
+    printf("message %ld to %d peers\n", number, connected_count);
     sprintf(text, "message %ld", number);
-    for (int i = 0; i < peer_count; i++)
-        if (peers[i].sock != NULL) {
-            zg_insert(&msg, 0, text, strlen(text));
-            if (size > 0)
-                zg_insert(&msg, 1, body, size);
+    zg_insert(&msg, 0, text, strlen(text));
+    if (size > 0)
+        zg_insert(&msg, 1, body, size);
+    for (int i = 0; i < peer_count; i++) {
+        if (peers[i].sock != NULL)
+            drop_replies(&peers[i]);
+        if (peers[i].sock != NULL)
             send_to(&peers[i], &msg);
-            zg_clear(&msg);
-        }
+    }
+    zg_clear(&msg);
+}
+
+/* Close all sockets. Give queued messages time to leave, unless a signal ends
+ * the program. */
+static void close_peers(void *timer)
+{
+    int64_t deadline = zg_now() + LINGER_MS;
+
+    for (int i = 0; i < peer_count; i++)
+        if (peers[i].sock != NULL)
+            close_peer(&peers[i]);
+    while (open_contexts > 0 && zg_now() < deadline && zg_sleep(timer, 10))
+        continue;
 }
 
 int main(int argc, char *argv[])
 {
+    static char body[MAX_BODY];
     char **endpoint = zg_args(argc, argv, usage);
-    long messages = zg_number('n'), rate = zg_number('m'), number = 0;
-    size_t size = (size_t) zg_number('z');
-    void *body = calloc(1, size + 1);
+    long messages = zg_number('n'), rate = zg_number('m');
+    long size = zg_number('z'), number = 0;
+    int count = 0;
 
-    if (zg_number('o') == 0 || body == NULL || argc > MAX_PEERS)
+    while (endpoint[count] != NULL)
+        count++;
+    if (zg_number('o') == 0 || size > MAX_BODY || count > MAX_PEERS)
         zg_usage_error();
     void *ctx = zg_start(), *timer = zg_socket(ctx, ZMQ_PAIR);
-    if (*endpoint == NULL)
-        add_peer(ctx, zg_value[0]);
-    for (; *endpoint != NULL; endpoint++)
-        add_peer(ctx, *endpoint);
+    if (count == 0)
+        add_peer(zg_value[0]);
+    for (int i = 0; i < count; i++)
+        add_peer(endpoint[i]);
     do
-        send_to_all(number++, body, size);
-    while (left > 0 && number != messages
+        send_to_all(number++, body, (size_t) size);
+    while (connected_count > 0 && number != messages
            && zg_sleep(timer, rate > 0 ? 1000 / rate : 0));
-    for (int i = 0; i < peer_count; i++)
-        if (peers[i].sock != NULL)
-            zmq_close(peers[i].sock);
-    free(body);
+    close_peers(timer);
     zmq_close(timer);
     zg_stop(ctx);
     return EXIT_SUCCESS;
