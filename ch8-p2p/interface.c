@@ -142,13 +142,19 @@ static bool receive_datagram(interface *self)
     return true;
 }
 
-/* Expire silent peers, and report each state that is not yet reported. */
-static void check_peers(interface *self)
+/* Expire silent peers, and report each state that is not yet reported. A check
+ * that is late means that this process did not run, so it knows nothing of that
+ * time: each peer gets it back, up to the full expiry. */
+static void check_peers(interface *self, int64_t late)
 {
+    int64_t latest = zg_now() + EXPIRY_MS;
     struct peer *next;
 
     for (struct peer *peer = LIST_FIRST(&self->peers); peer; peer = next) {
         next = LIST_NEXT(peer, next);
+        peer->expiry += late;
+        if (peer->expiry > latest)
+            peer->expiry = latest;
         if (peer->expiry <= zg_now())
             peer->is_present = false;
         report(self, peer);
@@ -177,8 +183,6 @@ static void *agent(void *arg)
     };
     int64_t check_at = zg_now(), beacon_at = check_at;
 
-    /* Read all datagrams before the check: after a pause of this process, the
-     * beacons of its peers are waiting in the socket. */
     while (zg_poll(items, 2, check_at) != -1 && items[0].revents == 0) {
         for (int n = 0; n < BATCH && receive_datagram(self); n++)
             continue;
@@ -188,7 +192,7 @@ static void *agent(void *arg)
             beacon_at = zg_now() + BEACON_MS;
         }
         if (zg_now() >= check_at) {
-            check_peers(self);
+            check_peers(self, zg_now() - check_at);
             check_at = zg_now() + CHECK_MS;
         }
     }

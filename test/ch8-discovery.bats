@@ -61,6 +61,8 @@ load discovery
   within 1500 all_see_all a b c
   freeze b
   freeze c
+  # These fill the socket of c, so it will find no beacon there.
+  send_datagrams a 10.77.0.3 'out("x" x 1000) for 1 .. 1000'
   elapse 3
   thaw b
   within 5500 last_reported a LEFT "$(uuid c)"
