@@ -12,8 +12,8 @@
  * it receives its own lines.
  *
  * A PUB drops messages for a peer whose queue is full, as in a long paste. Here
- * it waits for that peer (ZMQ_XPUB_NODROP). If the peer receives nothing for two
- * seconds, it loses lines, and the sender prints that.
+ * it waits for that peer (ZMQ_XPUB_NODROP). After two seconds it continues
+ * without the peer, which then loses lines, and prints a warning.
  *
  * TCP keepalive detects within 15 seconds that the host of a peer has lost its
  * power. libzmq's own heartbeats would be faster. But libzmq aborts if a
@@ -38,8 +38,7 @@ static const char usage[] =
     "dechat [ADDRESS [INTERFACE [NAME]]]\n"
     "Chats with all hosts of a network, until the end of its input.\n"
     "  ADDRESS    any address of the network, a /24 (127.0.0.1)\n"
-    "  INTERFACE  this host's name or address in it, eth0 or 10.0.0.7 "
-    "(127.0.0.1)\n"
+    "  INTERFACE  interface or address of this host, like eth0 (127.0.0.1)\n"
     "  NAME       shown in front of your lines (nobody)\n"
     "Peers: dechat ADDRESS INTERFACE NAME\n";
 
@@ -109,6 +108,12 @@ static void read_input(void)
         input.has_ended = true;
 }
 
+/* Return whether a byte of UTF-8 is not the first of its character. */
+static bool is_inside_character(char byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
 /* Find the next line of the input, without its newline. Return false if no line
  * is complete. Split a line that fills the buffer before its last character,
  * whose last bytes may not have arrived. */
@@ -119,11 +124,14 @@ static bool next_line(const char **line, size_t *length)
     const char *end = memchr(*line, '\n', size);
 
     *length = end != NULL ? (size_t) (end - *line) : size;
-    if (end == NULL && size == sizeof input.text)
-        do
-            --*length;
-        while (*length > size - 4 && ((*line)[*length] & 0xc0) == 0x80);
-    return end != NULL || *length < size || (input.has_ended && size > 0);
+    if (end != NULL)
+        return true;
+    if (size < sizeof input.text)
+        return input.has_ended && size > 0;
+    do
+        --*length;
+    while (*length > size - 4 && is_inside_character((*line)[*length]));
+    return true;
 }
 
 /* Publish [name: line]. Return false if the queue of a peer is full: try again.
@@ -138,17 +146,18 @@ static bool publish(void *speaker, const char *line, size_t length)
     memcpy(text + size, line, length);
     size += length;
     text[size++] = '\n';
-    bool sent = zmq_send(speaker, text, size, ZMQ_DONTWAIT) != -1;
-    if (!sent && skip_at == 0)
-        skip_at = zg_now() + WAIT_MS;
-    if (!sent && zg_now() < skip_at)
-        return false;
-    if (!sent) {
-        fprintf(stderr, "W: a peer does not receive: it loses lines\n");
-        zg_set(speaker, ZMQ_XPUB_NODROP, 0);
-        zmq_send(speaker, text, size, ZMQ_DONTWAIT);
-        zg_set(speaker, ZMQ_XPUB_NODROP, 1);
+    if (zmq_send(speaker, text, size, ZMQ_DONTWAIT) != -1) {
+        skip_at = 0;
+        return true;
     }
+    if (skip_at == 0)
+        skip_at = zg_now() + WAIT_MS;
+    if (zg_now() < skip_at)
+        return false;
+    fprintf(stderr, "W: a peer does not receive: it loses lines\n");
+    zg_set(speaker, ZMQ_XPUB_NODROP, 0);
+    zmq_send(speaker, text, size, ZMQ_DONTWAIT);
+    zg_set(speaker, ZMQ_XPUB_NODROP, 1);
     skip_at = 0;
     return true;
 }

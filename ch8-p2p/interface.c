@@ -95,9 +95,9 @@ static void remove_peer(interface *self, struct peer *peer)
     self->peer_count--;
 }
 
-/* Send [JOINED][UUID] or [LEFT][UUID] if the application does not know the state
- * of the peer. If its queue is full, the next check tries again. Remove the peer
- * once it is absent and the application knows that. */
+/* Send [JOINED][UUID] or [LEFT][UUID] if the application does not know the
+ * state of the peer. If its queue is full, the next check tries again. Remove
+ * the peer once it is absent and the application knows that. */
 static void report(interface *self, struct peer *peer)
 {
     const char *event = peer->is_present ? "JOINED" : "LEFT";
@@ -116,8 +116,8 @@ static void report(interface *self, struct peer *peer)
         remove_peer(self, peer);
 }
 
-/* Receive a beacon, UUID, or a farewell, UUID and 0. Return false if there is no
- * datagram. */
+/* Receive a beacon, UUID, or a farewell, UUID and 0. Return false if none
+ * has arrived. */
 static bool receive_datagram(interface *self)
 {
     unsigned char data[UUID + 2];

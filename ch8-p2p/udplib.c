@@ -126,8 +126,8 @@ static int send_by(udplib *self, const struct ifaddrs *interface,
     return sendmsg(self->handle, &msg, MSG_DONTWAIT) == -1 ? errno : 0;
 }
 
-/* Send by each interface that can broadcast. After a failure set *failure to its
- * errno. Return the number of interfaces. */
+/* Send by each interface that can broadcast. After a failure set *failure to
+ * its errno. Return the number of interfaces. */
 static int send_by_each(udplib *self, const void *data, size_t size,
                         int *failure)
 {

@@ -66,7 +66,7 @@ static void send_ping(int udp, const char *broadcast)
         zg_die(broadcast);
 }
 
-/* Receive "!", and print its sender. Return false if there is no datagram. */
+/* Receive "!", and print its sender. Return false if none has arrived. */
 static bool receive_ping(int udp)
 {
     struct sockaddr_in from;

@@ -35,7 +35,7 @@ enum {
     BATCH = 100, /* datagrams in a row; then check the clock */
 };
 
-/* Receive "!", and print its sender. Return false if there is no datagram. */
+/* Receive "!", and print its sender. Return false if none has arrived. */
 static bool receive_ping(udplib *udp)
 {
     char data[2], from[UDPLIB_FROM];

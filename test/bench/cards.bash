@@ -212,12 +212,12 @@ card8() {
     killed[n]=$(($(ms watch LEFT "$uuid" 2) - at))
   done
   echo
-  echo '| Pattern | Code lines | Processes beside the node | Joined is told after | CPU, 200 peers | Left in order | killed, frozen, cut off | Lost |'
+  echo '| Pattern | Code lines | Processes beside the node | JOINED after | CPU, 200 peers | LEFT after a farewell | LEFT after a kill | Lost |'
   echo '|---|---|---|---|---|---|---|---|'
   echo "| Interface | $(code 'interface.[ch]' 'udplib.[ch]' udpping3.c) | none |" \
     "$(printf '%s\n' "${joined[@]}" | median) ms | $(row_of interface) ms/s |" \
     "$(printf '%s\n' "${left[@]}" | median) ms | $(printf '%s\n' "${killed[@]}" | median) ms |" \
-    'what nobody read of a peer that came and went |'
+    'unread events of a peer that joined and left again |'
   clear_up
 }
 
