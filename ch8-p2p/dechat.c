@@ -6,10 +6,9 @@
  *       |---- connects to each of 254 addresses
  *
  * A node does not know where its peers are, so it connects to every address of
- * the network. libzmq retries each connection without end. A peer that starts,
- * or starts again, is connected within a second. The price is 254 connection
- * attempts a second from each node. The node's own address is one of them, so
- * it receives its own lines.
+ * the network. libzmq retries each connection without end, about once a second.
+ * So a peer that starts, or starts again, is connected in about a second. The
+ * node's own address is one of the 254, so it receives its own lines.
  *
  * A PUB drops messages for a peer whose queue is full, as in a long paste. Here
  * it waits for that peer (ZMQ_XPUB_NODROP). After two seconds it continues
@@ -33,6 +32,7 @@
 #include "zg.h"
 
 #include <arpa/inet.h>
+#include <sys/socket.h>
 
 static const char usage[] =
     "dechat [ADDRESS [INTERFACE [NAME]]]\n"

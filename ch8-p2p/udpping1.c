@@ -27,6 +27,8 @@
 #include "zg.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 static const char usage[] =
     "udpping1 [BROADCAST]\n"
