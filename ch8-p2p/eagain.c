@@ -134,12 +134,11 @@ static void send_to_all(long number, const void *body, size_t size)
     zg_insert(&msg, 0, text, strlen(text));
     if (size > 0)
         zg_insert(&msg, 1, body, size);
-    for (int i = 0; i < peer_count; i++) {
-        if (peers[i].sock != NULL)
+    for (int i = 0; i < peer_count; i++)
+        if (peers[i].sock != NULL) {
             drop_replies(&peers[i]);
-        if (peers[i].sock != NULL)
             send_to(&peers[i], &msg);
-    }
+        }
     zg_clear(&msg);
 }
 
