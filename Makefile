@@ -3,10 +3,13 @@
 # make ppworker      one program
 # make demo          watch a scene play: clients, workers, and a fault
 # make demo-NAME     watch that pattern's scene        (make demos lists them)
+# make trace-NAME    the messages of that scene, from both ends (FORMAT=mermaid, svg)
+# make pictures      draw the messages of the patterns' faults: test/bench/*.svg
 # make test          prove that the patterns hold      (T=test/ch2-envelopes.bats for one)
 # make hammer        the same scenes, with the full numbers
 # make bench         what the patterns cost          (C=mdbroker for one case)
 # make plot          draw what they do in a fault: test/bench/faults.svg
+#                    WITH=DIR: for demo, trace and test, programs in DIR replace ours
 # make copy P=NAME DEST=DIR    one program, ready to build in DIR
 # make deps          install what all this needs
 # make asan, tsan    make test under the sanitizers
@@ -89,7 +92,7 @@ short := $(foreach c,$(chapters),$(firstword $(subst -, ,$c)))
 $(short): %: $$(call bins,$$(wildcard $$*-*/*.c))
 $(notdir $(programs) $(tools) $(meters)): %: $(BIN)/%
 
-test check: all $(tools)
+test check: all $(tools) $(BIN)/trace.so
 	BIN=$(BIN) prove $(PROVE) --comments -j$(JOBS) -e bats $(T)
 
 hammer: # the full numbers need the machine
@@ -106,6 +109,15 @@ plot: all $(tools) $(meters)
 demo: demo-paranoid-pirate
 demo-%: all $(tools)
 	@BIN=$(BIN) test/demo $*
+# Not all systems can preload a library: test/trace/trace tells.
+$(BIN)/trace.so: test/preload/trace.c | $(BIN)/obj/libzmq
+	@echo '  CC  $(@F)'
+	-@$(CC) $(ALL_CFLAGS) -MF $(BIN)/obj/trace.so.d -shared -fPIC -o $@ $< -ldl
+
+trace-%: all $(tools) $(BIN)/trace.so
+	@BIN=$(BIN) test/trace/trace $*
+pictures: all $(tools) $(BIN)/trace.so
+	@BIN=$(BIN) test/trace/pictures $(P)
 demos:
 	@sed -n 's/^# bats test_tags=demo:/make demo-/p' test/*.bats
 
@@ -116,7 +128,7 @@ tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/test/tsan.supp atexit_sleep_m
 asan tsan: export STOP_MS = 12000
 asan tsan: export WAIT_S = 60
 asan tsan: export SLACK_MS = 10000
-asan tsan: T = $(filter-out test/tree.bats test/readme.bats,$(all_tests))
+asan tsan: T = $(filter-out test/tree.bats test/readme.bats test/trace.bats,$(all_tests))
 asan tsan: | $(filter deps,$(MAKECMDGOALS))
 	$(MAKE) test BIN=bin-$@ JOBS=4 T='$(T)' \
 	CFLAGS='-O1 -g -fno-omit-frame-pointer -DZG_GRACE_S=8 -fsanitize=$(SAN)'
@@ -126,6 +138,7 @@ lint: | $(filter deps-lint,$(MAKECMDGOALS))
 	clang-format --dry-run -Werror \
 	  $(wildcard common/*.h ch?-*/*.[ch] test/*.c test/preload/*.c test/bench/*.[ch])
 	shellcheck -S warning -x test/demo test/copy test/*.bash .ci/run \
+	  test/trace/trace test/trace/pictures \
 	  test/bench/bench test/bench/faults test/bench/stamp test/bench/*.bash
 	shellcheck -S warning -x -s bats test/*.bats
 
@@ -170,4 +183,4 @@ help:
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all test check hammer demo demos asan tsan lint tools copy deps deps-lint clean \
-        help bench plot $(short) $(notdir $(programs) $(tools) $(meters))
+        help bench plot pictures $(short) $(notdir $(programs) $(tools) $(meters))

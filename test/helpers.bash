@@ -1,6 +1,7 @@
 # helpers.bash - scenes: start programs, wait for their output, let them fail as
 # machines fail, and end all of them. Every .bats file loads it. With SHOW set (by
-# test/demo) a scene is played for a person to watch.
+# test/demo) a scene is played for a person to watch; with TRACE_DIR set (by test/trace)
+# its messages are recorded. With WITH set, programs in that folder replace ours.
 
 bats_require_minimum_version 1.5.0
 export LC_ALL=C                 # EPOCHREALTIME with a decimal point
@@ -14,7 +15,9 @@ fi
 unset MAKEFLAGS MFLAGS MAKELEVEL # from the make that runs the tests
 root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 bin=$(cd "$root" && cd "${BIN:-bin}" && pwd)
-PATH="$bin:$PATH"
+with=${WITH:+$(cd "$WITH" && pwd)}
+PATH="${with:+$with:}$bin:$PATH"
+if [[ ${TRACE_DIR-} ]]; then export TRACE_DIR LD_PRELOAD="$bin/trace.so"; fi
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return
@@ -47,7 +50,7 @@ watch_over() {
   exec {clock}<> <(:)
   nap $((BATS_TEST_TIMEOUT + 1))
   for process in /proc/[0-9]*; do
-    if [[ $(readlink "$process/exe") == "$bin"/* \
+    if [[ $(readlink "$process/exe") == @("$bin"|"${with:-$bin}")/* \
       && $(readlink "$process/cwd") == "$PWD"* ]]; then
       kill -KILL "${process#/proc/}"
     fi
@@ -59,8 +62,16 @@ rounds() {
   if [[ ${HAMMER-} ]]; then echo "$2"; else echo "$1"; fi
 }
 
+# event KIND NAME - write what happens to a program or a host, for test/trace
+event() {
+  if [[ ${TRACE_DIR-} ]]; then
+    printf '%s\t%s\t%s\n' "$EPOCHREALTIME" "$1" "$2" >>"$TRACE_DIR/scene"
+  fi
+}
+
 # note TEXT - print what the scene does next
 note() {
+  event note "$*"
   if [[ ${SHOW-} ]]; then
     printf 'note\t%s\n' "$*" >"$SHOW"
     sleep 1.5                   # so that a person can follow
@@ -100,6 +111,7 @@ show_lines() {
 # start NAME COMMAND... - run a command in the background, with output to NAME.log
 start() {
   local name=$1
+  local -x TRACE_NAME=$1
   shift
   : >>"$name.log"
   if [[ ${SHOW-} ]]; then
@@ -115,6 +127,7 @@ start() {
     ) >>"$name.log" 2>&1 </dev/null &
   fi
   pid_of[$name]=$!
+  event start "$name"
 }
 
 # wait_for NAME REGEX [COUNT] - wait until COUNT (1) lines of its output match. Each
@@ -174,6 +187,9 @@ ends() {
 awaits_signals() {
   local status=
   read -rd '' status 2>/dev/null <"/proc/${pid_of[$1]}/status" || :
+  if [[ $with && $status =~ ^Name:.([^$'\n']*) && -x $with/${BASH_REMATCH[1]} ]]; then
+    return                      # not ours: it may handle signals in another way
+  fi
   [[ $status =~ ^Name:.([^$'\n']*) && -x $bin/${BASH_REMATCH[1]} \
     && $status =~ SigBlk:.[0-9a-f]*4202$'\n' ]]
 }
@@ -196,7 +212,7 @@ stop() {
 
 # shown TEXT - in a demo, print what the scene has just done
 shown() {
-  if [[ ${SHOW-} ]]; then note "$*"; fi
+  if [[ ${SHOW-} ]]; then TRACE_DIR='' note "$*"; fi
 }
 
 # kill9 NAME - end it with SIGKILL: it sends and prints nothing more
@@ -204,6 +220,7 @@ kill9() {
   local pid=${pid_of[$1]}
   unset "pid_of[$1]"
   kill -KILL "$pid" || return
+  event kill "$1"
   wait "$pid" 2>/dev/null || :
   shown "kill -9 $1"
 }
@@ -211,11 +228,13 @@ kill9() {
 # freeze NAME - stop its threads, with its connections open; thaw NAME - let them run
 freeze() {
   kill -STOP "${pid_of[$1]}"
+  event freeze "$1"
   until grep -q '^State:.T' "/proc/${pid_of[$1]}/status"; do nap 0.01; done
   shown "freeze $1"
 }
 
 thaw() {
+  event thaw "$1"
   kill -CONT "${pid_of[$1]}"
   shown "thaw $1"
 }
@@ -277,6 +296,7 @@ hold_namespace() {
 on() {
   local via=(nsenter -t "${host_pid[$1]}" -n)
   if ((EUID != 0)); then via+=(-U --preserve-credentials); fi
+  if [[ $2 == start ]]; then event "on $1" "$3"; fi
   shift
   if [[ $1 == start ]]; then "$@"; else "${via[@]}" "$@"; fi
 }
@@ -284,10 +304,12 @@ on() {
 # cut HOST - disconnect it from the switch; heal HOST - connect it again
 cut() {
   "${in_switch[@]}" ip link set "to-$1" down
+  event cut "$1"
   shown "cut $1 off the network"
 }
 
 heal() {
+  event heal "$1"
   "${in_switch[@]}" ip link set "to-$1" up
   shown "heal the network of $1"
 }

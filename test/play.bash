@@ -1,0 +1,32 @@
+# play.bash - what test/demo and test/trace/trace share: find a scene, play it in a
+# process group of its own, and end all of that group.
+
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# scene_file NAME - print the file with the scene that carries the tag demo:NAME
+scene_file() {
+  grep -l "^# bats test_tags=demo:$1\$" "$tests"/*.bats && return
+  echo "There is no scene '$1'. There are:" >&2
+  sed -n 's/^# bats test_tags=demo:/  /p' "$tests"/*.bats >&2
+  return 1
+}
+
+# play COMMAND... - run it in the background, in the process group $group
+play() {
+  set -m
+  "$@" &
+  group=$!
+  set +m
+}
+
+# Stop all that the scene has started, and remove the folder $dir.
+clear_up() {
+  kill -CONT -- "-$group" 2>/dev/null
+  kill -TERM -- "-$group" 2>/dev/null
+  for _ in {1..15}; do
+    kill -0 -- "-$group" 2>/dev/null || break
+    sleep 0.1
+  done
+  kill -KILL -- "-$group" 2>/dev/null
+  rm -rf "$dir"
+}
