@@ -3,9 +3,10 @@
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# scene_file NAME - print the file with the scene that carries the tag demo:NAME
+# scene_file NAME - print the file with the scene that carries the tag demo:NAME, or
+# trace:NAME if only traces show it
 scene_file() {
-  grep -l "^# bats test_tags=demo:$1\$" "$tests"/*.bats && return
+  grep -l "^# bats test_tags=\(demo\|trace\):$1\$" "$tests"/*.bats && return
   echo "There is no scene '$1'. There are:" >&2
   sed -n 's/^# bats test_tags=demo:/  /p' "$tests"/*.bats >&2
   return 1

@@ -5,6 +5,10 @@
 #   message SENT ARRIVED FROM TYPE TO TYPE FRAME...    ms; each name as in the scene
 #   event   AT KIND NAME                               start, kill, cut, note, ...
 #   life    FROM TO NAME PROGRAM                       one process
+#   window  FROM TO                                    messages outside are left out
+#
+# WINDOW='kill w1,0.2,1.5' in the environment: a window from 0.2 s before the first
+# event that matches "kill w1" to 1.5 s after it.
 #
 # ARRIVED is a time, "lost" (nobody has received it), "unreachable" or "blocked" (the
 # send failed), or "-" (a subscription: only an XPUB receives it). NAME/2 is the
@@ -26,6 +30,14 @@ sub escape { my $s = shift; $s =~ s/([^ -~]|%)/sprintf '%%%02X', ord $1/ge; $s }
 sub size { (split /:/, $_[0])[0] }
 sub head { unescape((split /:/, $_[0], 3)[2]) }
 
+# A frame as preload/trace.c records it.
+sub frame {
+  my ($bytes, $sum) = (shift, 2166136261);
+  $sum = (($sum ^ ord) * 16777619) & 0xffffffff for split //, $bytes;
+  return sprintf '%d:%x:%s', length $bytes, $sum,
+    join '', map { /[!-\$&-~]/ ? $_ : sprintf '%%%02X', ord } split //, substr $bytes, 0, 40;
+}
+
 my $empty = '0:811c9dc5:';
 my @mdp = ('', qw(READY REQUEST REPLY HEARTBEAT DISCONNECT));
 my %monitored = (1, 'CONNECTED', 2, 'CONNECT_DELAYED', 4, 'CONNECT_RETRIED', 8, 'LISTENING',
@@ -44,7 +56,7 @@ sub decode {
     push @texts,
       $from eq 'SUB' || $from eq 'XSUB' && $size && ord $head < 2
         ? (ord $head ? 'subscribe ' : 'unsubscribe ') . escape(substr $head, 1)
-      : $from eq 'libzmq' && $i == 0 ? $monitored{unpack 'S', $head} // 'event'
+      : $from eq 'monitor' && $i == 0 ? $monitored{unpack 'S', $head} // 'event'
       : $before eq 'MDPW01' && $size == 1 && ord $head < 6 ? $mdp[ord $head]
       : $last && $head eq "\1" ? 'READY'
       : $last && $head eq "\2" ? 'HEARTBEAT'
@@ -96,14 +108,15 @@ sub place {
 
 sub host { $_[0] =~ m{^tcp://(\d+\.\d+\.\d+\.\d+):} && $1 ne '0.0.0.0' ? $1 : '' }
 
-# The sockets at the other ends of this one's endpoints.
+# The sockets at the other ends of this one's endpoints, or of one of them.
 sub peers {
-  my $s = shift;
+  my ($s, $only_place) = @_;
   my %peers;
   for my $end (@{ $s->{ends} }) {
     my ($kind, $place, $host) = @$end;
     for my $other (@{ ($kind eq 'bind' ? \%connected : \%bound)->{$place} }) {
       my ($peer, $its_host) = @$other;
+      next if $only_place && $place ne $only_place;
       $peers{"$peer"} = $peer if !$host || !$its_host || $host eq $its_host;
     }
   }
@@ -131,32 +144,45 @@ sub add_message {
   my ($at, $s, $thread, $state, @frames) = @_;
   my $m = { at => $at, from => $s, name => name($s, $thread), state => $state,
     frames => \@frames, to => [] };
+  if ($s->{is_monitor}) {
+    @$m{qw(name from)} = ('libzmq', { %$s, type => 'monitor' });
+    push @{ $s->{sent} }, $m;
+    push @messages, $m;
+    return $m;
+  }
+  $m->{state} = '-' if $s->{type} eq 'XSUB' && head($frames[0]) =~ /^[\0\1]/;
   $s->{used_by} = $thread;
   push @messages, $m;
   push @{ $s->{sent} }, $m if $state eq 'lost' || $state eq '-';
   return $m;
 }
 
-# A SUB subscribes at each place to which it is connected.
+# A SUB sends its subscriptions to each place that it is connected to.
 sub subscribe {
-  my ($at, $s, $thread, @subscriptions) = @_;
-  for my $frame (@subscriptions) {
-    my $m = add_message($at, $s, $thread, '-', $frame);
+  my ($at, $s, $thread, $place, @topics) = @_;
+  for my $topic (@topics) {
+    add_message($at, $s, $thread, '-', $topic)->{place} = $place;
   }
 }
 
-# The first message of a socket that this one may have received now.
-sub first_sent {
+# The message of a socket that this one has received now: the first equal one after
+# the last that it has received. A subscriber that comes late misses the first ones.
+sub find_sent {
   my ($s, $to, $frames) = @_;
-  my $many = $s->{type} =~ /PUB|SUB/;
   my $sent = $s->{sent} // return;
-  my $from = \$s->{seen}{ $many ? $to : '' };
+  my $many = $s->{type} =~ /PUB|XSUB/;
+  my $seen = $s->{seen}{ $many ? $to : '' };
+  my $from = $seen // 0;
   if (!$many) {
-    $$from++ while ($$from //= 0) < @$sent && $sent->[$$from]{taken};
+    $from++ while $from < @$sent && $sent->[$from]{taken};
+    $s->{seen}{''} = $from;
   }
-  for my $i ($$from // 0 .. $#$sent) {
+  my @order = $from .. $#$sent;
+  @order = reverse @order if $many && !defined $seen;
+  for my $i (@order) {
     my $m = $sent->[$i];
     next if $m->{taken} && !$many;
+    next if $m->{place} && !grep { $_->[1] eq $m->{place} } @{ $to->{ends} };
     if ($s->{type} eq 'ROUTER') {
       my $known = $peer_of{$s}{ head($m->{frames}[0]) };
       next if $known && $known != $to;
@@ -169,19 +195,14 @@ sub first_sent {
 sub receive {
   my ($at, $to, $thread, $tag, @frames) = @_;
   my ($m, $index, $s);
-  if ($to->{monitors}) {
-    push @messages, { at => $at, from => { type => 'libzmq' }, name => 'libzmq',
-      frames => \@frames, to => [[$at, $to, $thread, \@frames]] };
-    return;
-  }
   for my $peer ($socket{$tag} // peers($to)) {
-    my ($found, $i) = first_sent($peer, $to, \@frames);
+    my ($found, $i) = find_sent($peer, $to, \@frames);
     ($m, $index, $s) = ($found, $i, $peer) if $found && (!$m || $found->{at} < $m->{at});
   }
   $s //= $socket{$tag};
   if ($m) {
     $m->{taken} = 1;
-    $s->{seen}{$to} = $index + 1 if $s->{type} =~ /PUB|SUB/;
+    $s->{seen}{$to} = $index + 1 if $s->{type} =~ /PUB|XSUB/;
   } else {                      # the sender is not traced, or libzmq has repeated it
     $m = { at => $at, from => $s // { type => '?' },
       name => $s ? name($s, $s->{used_by} // 1) : '?', to => [] };
@@ -240,18 +261,15 @@ for (sort { $a->[0] <=> $b->[0] } @records) {
     my ($place, $host) = (place($key, $rest[0]), host($rest[0]));
     push @{ $s->{ends} }, [$kind, $place, $host];
     push @{ ($kind eq 'bind' ? \%bound : \%connected)->{$place} }, [$s, $host];
-    $s->{monitors} = 1 if $socket{$place};
-    subscribe($at, $s, $thread, @{ $s->{topics} });
+    subscribe($at, $s, $thread, $place, @{ $s->{topics} });
   } elsif ($kind eq 'monitor') {
-    $socket{ place($key, $rest[0]) } = $s;
+    $_->[0]{is_monitor} = 1 for @{ $bound{ place($key, $rest[0]) } };
   } elsif ($kind eq 'id') {
     $own_id{ unescape($rest[0]) } = $s;
   } elsif ($kind =~ /subscribe/) {
-    my $topic = $rest[0] // '';
-    my $frame = 1 + length(unescape($topic)) . '::' . ($kind eq 'subscribe' ? '%01' : '%00')
-      . $topic;
+    my $frame = frame(($kind eq 'subscribe' ? "\1" : "\0") . unescape($rest[0] // ''));
     push @{ $s->{topics} }, $frame if $kind eq 'subscribe';
-    subscribe($at, $s, $thread, $frame) if @{ $s->{ends} };
+    subscribe($at, $s, $thread, $_->[1], $frame) for @{ $s->{ends} };
   } elsif ($kind eq 'send') {
     add_message($at, $s, $thread, 'lost', @rest);
   } elsif ($kind eq 'refused') {
@@ -268,11 +286,20 @@ for (sort { $a->[0] <=> $b->[0] } @records) {
 
 my ($zero) = sort { $a <=> $b } map { $_->[0] } @records, @events;
 my @lines;
+my ($begin, $end) = (0, 1e12);
+
+if (my ($pattern, $before, $after) = split /,/, $ENV{WINDOW} // '') {
+  my ($event) = grep { "$_->[1] $_->[2]" =~ /$pattern/ } @events;
+  die "No event of the scene matches '$pattern'.\n" if !$event;
+  ($begin, $end) = ($event->[0] - $before * 1e3, $event->[0] + $after * 1e3);
+  line(0, 'window', ms($begin), ms($end));
+}
 
 sub line { my ($at, @fields) = @_; push @lines, [$at, join "\t", @fields] }
 sub ms { sprintf '%.3f', $_[0] - $zero }
 
 for my $m (@messages) {
+  next if $m->{at} < $begin || $m->{at} > $end;
   my $from = $m->{from}{type};
   for (@{ $m->{to} }) {
     my ($at, $to, $thread, $frames) = @$_;
@@ -280,12 +307,13 @@ for my $m (@messages) {
       $to->{type}, decode($from, $to->{type}, wire($from, $m->{frames}, $to->{type}, $frames)));
   }
   next if @{ $m->{to} };
-  my @to = $m->{state} eq '-' ? peers($m->{from}) : addressee($m) // ();
+  my @to = $m->{state} eq '-' ? peers($m->{from}, $m->{place}) : addressee($m) // ();
   my %done;
   for my $to (@to ? @to : undef) {
     my ($name, $type) = $to ? (name($to, $to->{used_by} // 1), $to->{type})
       : $from eq 'ROUTER' ? (decode('', '', $m->{frames}[0]), '?') : ('?', '?');
-    line($m->{at}, 'message', ms($m->{at}), $m->{state}, $m->{name}, $from, $name, $type,
+    my $at = $m->{state} eq '-' && $to && $to->{born} > $m->{at} ? $to->{born} : $m->{at};
+    line($at, 'message', ms($at), $m->{state}, $m->{name}, $from, $name, $type,
       decode($from, $type, wire($from, $m->{frames}, ''))) if !$done{$name}++;
   }
 }

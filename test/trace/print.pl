@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 my @lines = map { chomp; [split /\t/, $_, -1] } <>;
+my ($begin, $end) = $lines[0][0] eq 'window' ? @{ shift @lines }[1, 2] : (0, 1e12);
 my $bold = -t STDOUT && !$ENV{NO_COLOR} ? "\e[1m" : '';
 my $plain = $bold && "\e[0m";
 my %width = (from => 10, to => 10);
@@ -33,8 +34,8 @@ print "  $_: ", join(' ', @{ $names{$_} }), "\n" for sort keys %names;
 print "\n";
 for (@lines) {
   my ($what, $at, @rest) = @$_;
+  next if $what eq 'life' || $at < $begin || $at > $end;
   $at /= 1000;
-  next if $what eq 'life';
   if ($what eq 'event') {
     my ($kind, $name) = @rest;
     next if $kind =~ /^(start|on )/;
