@@ -59,7 +59,8 @@ diagrams_are_true() {
     file data $((model == 3 ? 1100000 : 600000))
     start server$model fileio$model -S data ipc://server$model
     wait_for server$model bound
-    if ((model == 3)); then options=(-o 3); else options=(); fi
+    # A client that takes its time gets each chunk before it requests the next.
+    if ((model == 3)); then options=(-o 3 -m 5); else options=(); fi
     start client$model fileio$model -C -d copy$model "${options[@]}" ipc://server$model
     ends client$model
     cmp data copy$model
@@ -69,13 +70,13 @@ diagrams_are_true() {
 
 # bats test_tags=trace:file-restart
 @test "trace: a server of fileio2 is frozen, killed and restarted" {
-  file data 1000000
+  file data 600000
   start server fileio2 -S data ipc://server
   wait_for server bound
-  start client fileio2 -C -d copy -m 4 -t 300 ipc://server
+  start client fileio2 -C -d copy -m 1 -t 300 ipc://server
   wait_until test -s copy.part
-  freeze server
-  moment 300
+  freeze server                 # the client requests the next chunk in a second
+  elapse 1.2
   kill9 server
   start server fileio2 -S data ipc://server
   ends client
