@@ -5,7 +5,7 @@
 #   message SENT ARRIVED FROM TYPE TO TYPE FRAME...    ms; each name as in the scene
 #   event   AT KIND NAME                               start, kill, cut, note, ...
 #   life    FROM TO NAME PROGRAM                       one process
-#   window  FROM TO                                    messages outside are left out
+#   window  FROM TO AT                                 messages outside are left out
 #
 # WINDOW='kill w1,0.2,1.5' in the environment: a window from 0.2 s before the first
 # event that matches "kill w1" to 1.5 s after it.
@@ -64,9 +64,9 @@ sub decode {
       : $size == 8 && $head =~ /^\0/ ? '#' . unpack 'Q>', $head
       : $size == 16 && $head =~ /[^ -~]/ ? 'UUID ' . uc unpack 'H8', $head
       : $size == 32 && $head =~ /^[0-9A-F]+$/ ? 'UUID ' . substr $head, 0, 8
-      : $head !~ /[^ -~\n\t]/ && $size <= 32 ? escape($head)
+      : $head =~ /^[ -~\n]*[!-~][ -~\n]*$/ && $size <= 32 ? escape($head)
       : $size <= 8 ? escape($head)
-      : $head !~ /[^ -~\n\t]/ ? escape(substr $head, 0, 16) . "... $size bytes"
+      : $head =~ /^[ -~\n]*[!-~][ -~\n]*$/ ? escape(substr $head, 0, 16) . "... $size bytes"
       : "$size bytes";
   }
   return @texts;
@@ -289,10 +289,10 @@ my @lines;
 my ($begin, $end) = (0, 1e12);
 
 if (my ($pattern, $before, $after) = split /,/, $ENV{WINDOW} // '') {
-  my ($event) = grep { "$_->[1] $_->[2]" =~ /$pattern/ } @events;
+  my ($event) = grep { "$_->[1] $_->[2]" =~ /^$pattern/ } @events;
   die "No event of the scene matches '$pattern'.\n" if !$event;
   ($begin, $end) = ($event->[0] - $before * 1e3, $event->[0] + $after * 1e3);
-  line(0, 'window', ms($begin), ms($end));
+  line(0, 'window', ms($begin), ms($end), ms($event->[0]));
 }
 
 sub line { my ($at, @fields) = @_; push @lines, [$at, join "\t", @fields] }
