@@ -37,6 +37,140 @@ diagrams_are_true() {
   done
 }
 
+# trace SCENE - its text; the scene is played once for all tests of this file
+trace() {
+  perl "$root/test/trace/${2:-print}.pl" "$BATS_FILE_TMPDIR/$1"
+}
+
+setup_file() {
+  cd "$BATS_FILE_TMPDIR" || return
+  record service-discovery
+}
+
+# ---- the output ---------------------------------------------------------------------
+
+@test "trace: each message has both ends, their sockets and its frames; faults stand between" {
+  local number=' *[0-9]+\.[0-9]{3}'
+  local arrived=' *\+[0-9.]+ '
+  trace service-discovery >text
+  has() { grep -qE -- "^$number$1\$" text || fail "no line '$1'"; }
+  has '  --- a broker without workers'
+  has "$arrived before REQ     -> broker ROUTER \[]\[MDPC01]\[mmi.service]\[echo]"
+  has "$arrived broker ROUTER  -> before REQ    \[]\[MDPC01]\[mmi.service]\[404]"
+  has "$arrived worker DEALER  -> broker ROUTER \[]\[MDPW01]\[READY]\[echo]"
+  has '  --- kill -9 worker'
+  has "$arrived libzmq monitor -> broker PAIR   \[DISCONNECTED]\[ipc://broker]"
+  has ' *broker ROUTER  -x worker DEALER  not sent: unreachable'
+  has "$arrived broker ROUTER  -> after REQ     \[]\[MDPC01]\[mmi.service]\[404]"
+  grep -qx '  mdbroker: broker' text
+}
+
+@test "trace: a message that nobody has received is marked" {
+  trace service-discovery >text
+  # The last client asks a broker that was never there.
+  grep -qE '^ +[0-9.]+ +mmiecho REQ +-x \? \? +\[]\[MDPC01]\[mmi.service]\[echo] never received$' text
+}
+
+@test "trace: the sequence diagram has participants, arrows and closed loops" {
+  trace service-discovery mermaid >diagram
+  [[ $(head -n 1 diagram) == sequenceDiagram ]]
+  grep -qE '^    participant P[0-9]+ as broker$' diagram
+  grep -qE '^    P[0-9]+->>P[0-9]+: \[]\[MDPW01]\[READY]\[echo]$' diagram
+  grep -qE '^    P[0-9]+-xP[0-9]+: not sent: unreachable$' diagram
+  grep -qE '^    Note over P[0-9]+: kill -9 worker$' diagram
+  run ! grep -vE '^sequenceDiagram$|^ +(participant P[0-9]+ as |Note over P|loop |end$|P[0-9]+-(>>|x)P[0-9]+: )' diagram
+  [[ $(grep -c '^ *loop' diagram) == "$(grep -c '^ *end$' diagram)" ]]
+}
+
+@test "trace: the picture is well-formed, and shows the processes and the kill" {
+  trace service-discovery draw >picture.svg
+  perl -ne '
+    while (m{<(/?)([a-z]+)[^>]*?(/?)>}g) {
+      if ($1) { pop(@open) eq $2 or die "$2 is not open\n" } elsif (!$3) { push @open, $2 }
+    }
+    s/<[^>]*>//g;
+    die "not escaped: $_" if /[<>]|&(?!(amp|lt|gt);)/;
+    END { die "@open not closed\n" if @open }' picture.svg
+  grep -q '>broker</text>' picture.svg
+  grep -q '>kill -9</text>' picture.svg
+  grep -q 'class="killed"' picture.svg
+}
+
+@test "trace: a window leaves out what was before and after it" {
+  BIN=$bin WINDOW='kill worker,0.02,0.02' "$root/test/trace/trace" service-discovery >text 3>&-
+  grep -q 'kill -9 worker' text
+  run ! grep -E 'before REQ|after REQ' text
+}
+
+@test "trace: a system that cannot preload says so in a line" {
+  mkdir fake
+  printf '#!/bin/sh\necho Darwin\n' >fake/uname
+  chmod +x fake/uname
+  PATH="$PWD/fake:$PATH" BIN=$bin run -1 "$root/test/trace/trace" identity
+  [[ $output == 'make trace-identity needs Linux or FreeBSD: it preloads a library into programs.' ]]
+  mkdir empty
+  BIN=empty run -1 "$root/test/trace/trace" identity
+  [[ $output == *'cannot preload its library'* && ${#lines[@]} == 1 ]]
+  BIN=$bin run -2 "$root/test/trace/trace" nothing
+}
+
+# ---- WITH ---------------------------------------------------------------------------
+
+@test "trace: a program in WITH replaces ours of the same name" {
+  mkdir theirs
+  printf '#!/bin/sh\necho "these are theirs"\nexec %s/mdworker "$@"\n' "$bin" >theirs/mdworker
+  chmod +x theirs/mdworker
+  BIN=$bin WITH=theirs "$root/test/trace/trace" service-discovery >text 3>&-
+  grep -q 'worker DEALER .*READY' text
+  WITH=theirs run -0 bash -c '
+    bats_require_minimum_version() { :; }
+    BATS_TEST_DIRNAME=$1/test BIN=$2
+    . "$1/test/helpers.bash"
+    command -v mdworker; command -v mdbroker' - "$root" "$bin"
+  [[ ${lines[0]} == "$PWD/theirs/mdworker" && ${lines[1]} == "$bin/mdbroker" ]]
+}
+
+# ---- the READMEs --------------------------------------------------------------------
+
+@test "readme: the diagrams of chapters 2 and 3 agree with their scenes" {
+  diagrams_are_true ch2-sockets ch3-advanced-reqrep
+}
+
+@test "readme: the diagrams of chapter 4 agree with their scenes" {
+  diagrams_are_true ch4-reliability
+}
+
+@test "readme: the diagrams of chapters 5, 6 and 8 agree with their scenes" {
+  local chapter chapters=()
+  for chapter in ch5-pubsub ch6-community ch8-p2p; do
+    if [[ " ${not_yet[*]} " != *" $chapter "* ]]; then chapters+=("$chapter"); fi
+  done
+  diagrams_are_true "${chapters[@]}"
+}
+
+@test "readme: a diagram without a scene, or with an arrow that nobody sends, is found" {
+  cat >README.md <<'END'
+<!-- scene: service-discovery -->
+```mermaid
+sequenceDiagram
+    participant W as worker
+    participant B as mdbroker
+    W->>B: [][MDPW01][READY][echo]
+    B-xW: Host unreachable
+```
+END
+  check() { perl "$root/test/trace/check.pl" README.md "$BATS_FILE_TMPDIR"; }
+  run -0 check
+  sed -i.bak 's/READY/REPLY/' README.md
+  run -1 check
+  [[ $output == "README.md:3: line 6, '[][MDPW01][REPLY][echo]': no such message" ]]
+  sed -i.bak 's/REPLY/READY/; s/B-xW/B->>W/' README.md
+  run -1 check
+  sed -i.bak 's/B->>W/B-xW/; 1d' README.md
+  run -1 check
+  [[ $output == 'README.md:2: no comment names its scene' ]]
+}
+
 # ---- scenes that only the diagrams need ---------------------------------------------
 
 # bats test_tags=trace:two-workers
