@@ -24,7 +24,7 @@ JOBS       ?= 6
 T          ?= $(all_tests)
 
 # Those that take longest begin first.
-long_test   = $(wildcard test/contract.bats test/contract-wire.bats)
+long_test   = $(wildcard test/contract.bats test/contract-wire.bats test/trace.bats)
 all_tests   = $(long_test) $(filter-out $(long_test),$(sort $(wildcard test/*.bats)))
 
 ZMQ_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libzmq 2>/dev/null)

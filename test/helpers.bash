@@ -15,8 +15,11 @@ fi
 unset MAKEFLAGS MFLAGS MAKELEVEL # from the make that runs the tests
 root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 bin=$(cd "$root" && cd "${BIN:-bin}" && pwd)
-with=${WITH:+$(cd "$WITH" && pwd)}
-PATH="${with:+$with:}$bin:$PATH"
+if [[ ${WITH-} ]]; then
+  WITH=$(cd "$WITH" && pwd) || exit
+  export WITH
+fi
+PATH="${WITH:+$WITH:}$bin:$PATH"
 if [[ ${TRACE_DIR-} ]]; then export TRACE_DIR LD_PRELOAD="$bin/trace.so"; fi
 
 setup() {
@@ -50,7 +53,7 @@ watch_over() {
   exec {clock}<> <(:)
   nap $((BATS_TEST_TIMEOUT + 1))
   for process in /proc/[0-9]*; do
-    if [[ $(readlink "$process/exe") == @("$bin"|"${with:-$bin}")/* \
+    if [[ $(readlink "$process/exe") == @("$bin"|"${WITH:-$bin}")/* \
       && $(readlink "$process/cwd") == "$PWD"* ]]; then
       kill -KILL "${process#/proc/}"
     fi
@@ -187,7 +190,7 @@ ends() {
 awaits_signals() {
   local status=
   read -rd '' status 2>/dev/null <"/proc/${pid_of[$1]}/status" || :
-  if [[ $with && $status =~ ^Name:.([^$'\n']*) && -x $with/${BASH_REMATCH[1]} ]]; then
+  if [[ ${WITH-} && $status =~ ^Name:.([^$'\n']*) && -x $WITH/${BASH_REMATCH[1]} ]]; then
     return                      # not ours: it may handle signals in another way
   fi
   [[ $status =~ ^Name:.([^$'\n']*) && -x $bin/${BASH_REMATCH[1]} \

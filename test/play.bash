@@ -1,5 +1,5 @@
-# play.bash - what test/demo and test/trace/trace share: find a scene, play it in a
-# process group of its own, and end all of that group.
+# play.bash - shared by test/demo and test/trace/trace: find a scene, play it in its
+# own process group, and end all of that group.
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 

@@ -83,7 +83,8 @@ links() {
 @test "readme: every demo that is named exists" {
   local name
   readmes | (cd "$root" && xargs cat Makefile) | tr '\n' ' ' \
-    | grep -oE 'make +demo-[a-z0-9-]+' | sed 's/^make *demo-//' | sort -u >named
+    | grep -oE 'make +(demo|trace)-[a-z0-9-]+' | sed -E 's/^make *(demo|trace)-//' \
+    | sort -u >named
   [[ -s named ]]
   while IFS= read -r name; do
     grep -qx "# bats test_tags=demo:$name" "$root"/test/*.bats || fail "make demo-$name"
@@ -115,7 +116,7 @@ links() {
   local goal
   grep -qE '^    make deps demo( |$)' "$root/README.md"
   grep -qE '^    make deps test( |$)' "$root/README.md"
-  for goal in deps demo test copy hammer bench plot demos; do
+  for goal in deps demo test copy hammer bench plot demos pictures; do
     grep -qE "^$goal( [a-z]+)?:" "$root/Makefile" || fail "make $goal"
   done
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: 0BSD */
 /* trace.c - records the messages of a program, for make trace-NAME: preloaded
- * into a program, it writes a line for each call of libzmq that moves a message
+ * into it, the library writes a line for each call of libzmq that moves a message
  * or connects a socket.
  *
  *     cc -shared -fPIC test/preload/trace.c -o trace.so -ldl
  *     TRACE_DIR=/tmp LD_PRELOAD=./trace.so bin/lpclient
  *
- * Each process writes a file of its own into TRACE_DIR. Each line is one write(),
- * so the file of a killed process ends with its last message. A line holds, with
- * tabs between them, nanoseconds on the monotonic clock, the thread (1: main), the
- * kind of event, the number of the socket, and what the event is about:
+ * Each process writes its own file in TRACE_DIR. Each line is one write(), so
+ * the file of a killed process ends with its last message. A line has these
+ * fields, with tabs between them: nanoseconds on the monotonic clock, the thread
+ * (1 is main), the kind of event, the number of the socket, and details:
  *
  *     process PID NAME PROGRAM WALL-CLOCK-NS        kind, in place of a socket
  *     socket N TYPE       bind N ENDPOINT           connect N ENDPOINT
@@ -17,14 +17,14 @@
  *     monitor N ENDPOINT  close N                   exit
  *     send N FRAME...     refused N REASON FRAME... recv N SENDER FRAME...
  *
- * A FRAME is SIZE:CHECKSUM:FIRST-BYTES, and other bytes than letters and digits
- * are %XX. SENDER is the socket that has sent the message, as FILE.N: each
- * socket sends its own name to its peers in the handshake, as metadata of
- * the connection. A peer that is not traced has "-", and so has inproc.
+ * A FRAME is SIZE:CHECKSUM:FIRST-BYTES; blanks, % and unprintable bytes are %XX.
+ * SENDER is the socket that has sent the message, as FILE.N: each socket sends
+ * its name to its peers in the handshake, as metadata of the connection. SENDER
+ * is "-" if the peer is not traced, and for inproc, which has no handshake.
  *
- * What libzmq sends by itself passes no call and is not seen: PINGs (ZMTP
- * heartbeats), the handshake, and zmq_proxy_steerable(). zmq_proxy() is replaced
- * by a loop of the same effect.
+ * The library does not see messages that libzmq sends without a call of the
+ * program: the PINGs of ZMTP heartbeats, the handshake, zmq_proxy_steerable().
+ * It replaces zmq_proxy() by a loop of the same effect.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -35,7 +35,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -50,6 +49,12 @@
 #pragma weak zmq_msg_init
 #pragma weak zmq_msg_size
 #pragma weak zmq_poll
+
+#ifdef __linux__
+#define PROGRAM program_invocation_short_name
+#else
+#define PROGRAM getprogname()
+#endif
 
 #define REAL(name) ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
 
@@ -79,10 +84,11 @@ static int socket_count;
 static int file = -1;
 static pid_t file_owner;
 static char file_name[48];
+static pthread_t main_thread;
 static __thread int thread; /* 1 is main, the others are counted */
 static __thread int depth;  /* of libzmq calls that call each other */
 
-/* ---- lines ------------------------------------------------------------------- */
+/* ---- lines -------------------------------------------------------------- */
 
 static long long clock_ns(clockid_t clock)
 {
@@ -119,12 +125,10 @@ static void open_file(void)
     fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     file = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     close(fd);
-    write_line(
-        line,
-        snprintf(line, sizeof line, "%lld\t1\tprocess\t%d\t%s\t%s\t%lld\n", now,
-                 (int) getpid(),
-                 name != NULL ? name : program_invocation_short_name,
-                 program_invocation_short_name, clock_ns(CLOCK_REALTIME)));
+    write_line(line, snprintf(line, sizeof line,
+                              "%lld\t1\tprocess\t%d\t%s\t%s\t%lld\n", now,
+                              (int) getpid(), name != NULL ? name : PROGRAM,
+                              PROGRAM, clock_ns(CLOCK_REALTIME)));
 }
 
 static int this_thread(void)
@@ -132,7 +136,7 @@ static int this_thread(void)
     static int threads = 1;
 
     if (thread == 0)
-        thread = syscall(SYS_gettid) == getpid()
+        thread = pthread_equal(pthread_self(), main_thread)
                      ? 1
                      : __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED);
     return thread;
@@ -162,9 +166,9 @@ static char *escape(char *text, const void *bytes, size_t size)
     return text;
 }
 
-/* ---- sockets ----------------------------------------------------------------- */
+/* ---- sockets ------------------------------------------------------------ */
 
-/* Return what we know of a socket, NULL if we have not seen its creation. */
+/* Return the entry of a socket, or NULL if it is not recorded. */
 static struct socket *find(void *sock)
 {
     struct socket *s;
@@ -292,7 +296,7 @@ int zmq_setsockopt(void *sock, int option, const void *value, size_t size)
     return rc;
 }
 
-/* ---- messages ---------------------------------------------------------------- */
+/* ---- messages ----------------------------------------------------------- */
 
 /* Add a frame to a message, if there is room. */
 static void add_frame(struct message *m, const void *data, size_t size)
@@ -455,6 +459,11 @@ int zmq_proxy(void *front, void *back, void *capture)
         if (!forth && !returns) /* the receiver is slow */
             usleep(1000);
     }
+}
+
+__attribute__((constructor)) static void note_main_thread(void)
+{
+    main_thread = pthread_self();
 }
 
 __attribute__((destructor)) static void note_exit(void)
