@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: 0BSD */
 /* trace.c - records the messages of a program, for make trace-NAME: preloaded
- * into it, the library writes a line for each call of libzmq that moves a message
- * or connects a socket.
+ * into it, the library writes a line for each call of libzmq that moves a
+ * message or connects a socket, and for each datagram of UDP.
  *
  *     cc -shared -fPIC test/preload/trace.c -o trace.so -ldl
  *     TRACE_DIR=/tmp LD_PRELOAD=./trace.so bin/lpclient
  *
  * Each process writes its own file in TRACE_DIR. Each line is one write(), so
  * the file of a killed process ends with its last message. A line has these
- * fields, with tabs between them: nanoseconds on the monotonic clock, the thread
- * (1 is main), the kind of event, the number of the socket, and details:
+ * fields, with tabs between them: nanoseconds on the monotonic clock, the
+ * thread (1 is main), the kind of event, the number of the socket, and details:
  *
  *     process PID NAME PROGRAM WALL-CLOCK-NS        kind, in place of a socket
  *     socket N TYPE       bind N ENDPOINT           connect N ENDPOINT
@@ -17,10 +17,11 @@
  *     monitor N ENDPOINT  close N                   exit
  *     send N FRAME...     refused N REASON FRAME... recv N SENDER FRAME...
  *
- * A FRAME is SIZE:CHECKSUM:FIRST-BYTES; blanks, % and unprintable bytes are %XX.
- * SENDER is the socket that has sent the message, as FILE.N: each socket sends
- * its name to its peers in the handshake, as metadata of the connection. SENDER
- * is "-" if the peer is not traced, and for inproc, which has no handshake.
+ * A FRAME is SIZE:CHECKSUM:FIRST-BYTES, where %XX stands for a blank, % or an
+ * unprintable byte. SENDER is the socket that has sent the message, as FILE.N:
+ * each socket sends its name to its peers in the handshake, as metadata of the
+ * connection. SENDER is "-" if the peer is not traced, for inproc and for UDP,
+ * which have no handshake. The number of a UDP socket is 10000 + descriptor.
  *
  * The library does not see messages that libzmq sends without a call of the
  * program: the PINGs of ZMTP heartbeats, the handshake, zmq_proxy_steerable().
@@ -35,6 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -56,7 +58,8 @@
 #define PROGRAM getprogname()
 #endif
 
-#define REAL(name) ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
+/* The next function of this name. __extension__: ISO C has no cast to a function. */
+#define REAL(name) (__extension__(__typeof__(&name)) dlsym(RTLD_NEXT, #name))
 
 enum {
     MAX_FRAMES = 8000, /* bytes of the frames of one message, in a line */
@@ -143,14 +146,14 @@ static int this_thread(void)
 }
 
 /* Write a line. text is empty or begins with a tab; more_text follows it. */
-static void record(long long at, const char *kind, struct socket *s,
-                   const char *text, const char *more_text)
+static void record(long long at, const char *kind, int number, const char *text,
+                   const char *more_text)
 {
     char line[MAX_FRAMES + 2048];
 
     open_file();
     write_line(line, snprintf(line, sizeof line, "%lld\t%d\t%s\t%d%s%s\n", at,
-                              this_thread(), kind, s->number, text, more_text));
+                              this_thread(), kind, number, text, more_text));
 }
 
 /* Write bytes to text, each as itself or as %XX; return the end of the text. */
@@ -202,7 +205,7 @@ void *zmq_socket(void *ctx, int type)
     pthread_mutex_unlock(&lock);
     snprintf(tag, sizeof tag, "X-Trace:%s.%d", file_name, s->number);
     REAL(zmq_setsockopt)(sock, METADATA, tag, strlen(tag));
-    record(now_ns(), "socket", s, "\t",
+    record(now_ns(), "socket", s->number, "\t",
            type >= 0 && type <= ZMQ_STREAM ? types[type] : "OTHER");
     return sock;
 }
@@ -219,7 +222,7 @@ int zmq_close(void *sock)
         *link = s->next;
     pthread_mutex_unlock(&lock);
     if (s != NULL)
-        record(now_ns(), "close", s, "", "");
+        record(now_ns(), "close", s->number, "", "");
     free(s);
     return REAL(zmq_close)(sock);
 }
@@ -238,7 +241,7 @@ static void record_endpoint(long long at, const char *kind, struct socket *s,
         snprintf(place, sizeof place, "ipc://%s/%s", dir, endpoint + 6);
         endpoint = place;
     }
-    record(at, kind, s, "\t", endpoint);
+    record(at, kind, s->number, "\t", endpoint);
 }
 
 int zmq_bind(void *sock, const char *endpoint)
@@ -290,7 +293,7 @@ int zmq_setsockopt(void *sock, int option, const void *value, size_t size)
 
     if (rc == 0 && s != NULL && kind != NULL) {
         escape(text, value, size < 256 ? size : 256);
-        record(at, kind, s, "\t", text);
+        record(at, kind, s->number, "\t", text);
     }
     errno = error;
     return rc;
@@ -323,10 +326,10 @@ static void note_send(struct socket *s, long long at, size_t before, int rc,
     int error = errno;
 
     if (rc == -1 && before == 0 && (error == EHOSTUNREACH || error == EAGAIN))
-        record(at, "refused", s,
+        record(at, "refused", s->number,
                error == EAGAIN ? "\tblocked" : "\tunreachable", s->out.frames);
     if (rc >= 0 && !(flags & ZMQ_SNDMORE))
-        record(at, "send", s, s->out.frames, "");
+        record(at, "send", s->number, s->out.frames, "");
     if (rc == -1 || !(flags & ZMQ_SNDMORE)) {
         s->out.size = rc == -1 ? before : 0;
         s->out.frames[s->out.size] = '\0';
@@ -386,7 +389,7 @@ int zmq_msg_recv(zmq_msg_t *msg, void *sock, int flags)
         snprintf(s->sender, sizeof s->sender, "\t%s",
                  sender != NULL ? sender : "-");
         if (!zmq_msg_get(msg, ZMQ_MORE)) {
-            record(now_ns(), "recv", s, s->sender, s->in.frames);
+            record(now_ns(), "recv", s->number, s->sender, s->in.frames);
             s->in.size = 0;
             s->in.frames[0] = '\0';
         }
@@ -459,6 +462,61 @@ int zmq_proxy(void *front, void *back, void *capture)
         if (!forth && !returns) /* the receiver is slow */
             usleep(1000);
     }
+}
+
+/* ---- datagrams ------------------------------------------------------------ */
+
+#ifdef __GLIBC__
+typedef __CONST_SOCKADDR_ARG receiver_address;
+typedef __SOCKADDR_ARG sender_address;
+#else
+typedef const struct sockaddr *receiver_address;
+typedef struct sockaddr *sender_address;
+#endif
+
+/* Record a datagram that this call on a socket has moved. */
+static void record_datagram(long long at, const char *kind, int fd,
+                            const char *sender, const void *data, size_t size)
+{
+    static _Atomic bool known[1024];
+    int type, error = errno, number = fd + 10000;
+    struct sockaddr_storage own;
+    socklen_t room = sizeof type, own_size = sizeof own;
+    struct message m = { .size = 0 };
+
+    if (getenv("TRACE_DIR") != NULL && fd >= 0 && fd < 1024
+        && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &room) == 0
+        && type == SOCK_DGRAM
+        && getsockname(fd, (struct sockaddr *) &own, &own_size) == 0
+        && own.ss_family == AF_INET) {
+        if (!known[fd])
+            record(at, "socket", number, "\tUDP", "");
+        known[fd] = true;
+        add_frame(&m, data, size);
+        record(at, kind, number, sender, m.frames);
+    }
+    errno = error;
+}
+
+ssize_t sendto(int fd, const void *data, size_t size, int flags,
+               receiver_address to, socklen_t to_size)
+{
+    long long at = now_ns();
+    ssize_t rc = REAL(sendto)(fd, data, size, flags, to, to_size);
+
+    if (rc >= 0)
+        record_datagram(at, "send", fd, "", data, size);
+    return rc;
+}
+
+ssize_t recvfrom(int fd, void *data, size_t room, int flags,
+                 sender_address from, socklen_t *from_size)
+{
+    ssize_t rc = REAL(recvfrom)(fd, data, room, flags, from, from_size);
+
+    if (rc >= 0 && (size_t) rc <= room)
+        record_datagram(now_ns(), "recv", fd, "\t-", data, (size_t) rc);
+    return rc;
 }
 
 __attribute__((constructor)) static void note_main_thread(void)

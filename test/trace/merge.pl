@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # merge.pl DIR - join what both ends of each message have recorded (preload/trace.c)
-# and what was done to them (DIR/scene). Print lines, sorted by time, with tabs:
+# with the faults and notes of the scene (DIR/scene). Print lines, sorted by time, with tabs:
 #
 #   message SENT ARRIVED FROM TYPE TO TYPE FRAME...    ms; each name as in the scene
 #   event   AT KIND NAME                               start, kill, cut, note, ...
@@ -112,6 +112,7 @@ sub host { $_[0] =~ m{^tcp://(\d+\.\d+\.\d+\.\d+):} && $1 ne '0.0.0.0' ? $1 : ''
 sub peers {
   my ($s, $only_place) = @_;
   my %peers;
+  return grep { $_->{type} eq 'UDP' } values %socket if $s->{type} eq 'UDP';
   for my $end (@{ $s->{ends} }) {
     my ($kind, $place, $host) = @$end;
     for my $other (@{ ($kind eq 'bind' ? \%connected : \%bound)->{$place} }) {
@@ -170,7 +171,7 @@ sub subscribe {
 sub find_sent {
   my ($s, $to, $frames) = @_;
   my $sent = $s->{sent} // return;
-  my $many = $s->{type} =~ /PUB|XSUB/;
+  my $many = $s->{type} =~ /PUB|XSUB|UDP/;
   my $seen = $s->{seen}{ $many ? $to : '' };
   my $from = $seen // 0;
   if (!$many) {
@@ -202,7 +203,7 @@ sub receive {
   $s //= $socket{$tag};
   if ($m) {
     $m->{taken} = 1;
-    $s->{seen}{$to} = $index + 1 if $s->{type} =~ /PUB|XSUB/;
+    $s->{seen}{$to} = $index + 1 if $s->{type} =~ /PUB|XSUB|UDP/;
   } else {                      # the sender is not traced, or libzmq has repeated it
     $m = { at => $at, from => $s // { type => '?' },
       name => $s ? name($s, $s->{used_by} // 1) : '?', to => [] };
