@@ -58,7 +58,7 @@
 #define PROGRAM getprogname()
 #endif
 
-/* The next function of this name. __extension__: ISO C has no cast to a function. */
+/* The next function of this name; ISO C has no cast from a pointer to it. */
 #define REAL(name) (__extension__(__typeof__(&name)) dlsym(RTLD_NEXT, #name))
 
 enum {
@@ -464,7 +464,7 @@ int zmq_proxy(void *front, void *back, void *capture)
     }
 }
 
-/* ---- datagrams ------------------------------------------------------------ */
+/* ---- datagrams ----------------------------------------------------------- */
 
 #ifdef __GLIBC__
 typedef __CONST_SOCKADDR_ARG receiver_address;
