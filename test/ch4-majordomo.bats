@@ -11,7 +11,9 @@ load majordomo
   on here start broker mdbroker -i $i $at
   wait_for broker 'bound'
   on here start alice mdworker -i $i -t $work $at
+  wait_for broker 'echo: worker registered' 1
   on here start bob mdworker -i $i -t $work $at
+  wait_for broker 'echo: worker registered' 2
   on there start carol mdworker -i $i -t $work $at
   wait_for broker 'echo: worker registered' 3
   note 'a client sends 30 requests, each only once'

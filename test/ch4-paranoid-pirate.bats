@@ -23,6 +23,7 @@ pp_worker() { # NAME [OPTION...]: without faults; it has registered when this re
   wait_for queue 'backend'
   for worker in w1 w2; do
     on a start "$worker" ppworker -i "$(ms 200 100)" -l "$(ms 3 6)" -t "$(ms 500 150)" -f 0 tcp://10.77.0.1:5556
+    wait_for queue "${worker#w} in all"
   done
   on b start w3 ppworker -i "$(ms 200 100)" -l "$(ms 3 6)" -t "$(ms 500 150)" -f 0 tcp://10.77.0.1:5556
   wait_for queue '3 in all'

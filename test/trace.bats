@@ -98,7 +98,10 @@ setup_file() {
 }
 
 @test "trace: a window leaves out what was before and after it" {
-  BIN=$bin WINDOW='kill worker,0.02,0.02' "$root/test/trace/trace" service-discovery >text 3>&-
+  BIN=$bin FORMAT=tsv WINDOW='kill worker,0.02,0.02' \
+    "$root/test/trace/trace" service-discovery >lines 3>&-
+  run ! grep -E 'message.*(before|after)' lines
+  perl "$root/test/trace/print.pl" lines >text
   grep -q 'kill -9 worker' text
   run ! grep -E 'before REQ|after REQ' text
 }
