@@ -128,6 +128,7 @@ sub peers {
 sub addressee {
   my $m = shift;
   my $s = $m->{from};
+  return $m->{requester} if $m->{requester};
   if ($s->{type} eq 'ROUTER') {
     my $id = head($m->{frames}[0]);
     return $peer_of{$s}{$id} // $own_id{$id};
@@ -153,6 +154,7 @@ sub add_message {
   }
   $m->{state} = '-' if $s->{type} eq 'XSUB' && head($frames[0]) =~ /^[\0\1]/;
   $s->{used_by} = $thread;
+  $m->{requester} = $s->{requester};            # of a REP
   push @messages, $m;
   push @{ $s->{sent} }, $m if $state eq 'lost' || $state eq '-';
   return $m;
@@ -182,7 +184,7 @@ sub find_sent {
   @order = reverse @order if $many && !defined $seen;
   for my $i (@order) {
     my $m = $sent->[$i];
-    next if $m->{taken} && !$many;
+    next if $m->{taken} && !$many || $m->{requester} && $m->{requester} != $to;
     next if $m->{place} && !grep { $_->[1] eq $m->{place} } @{ $to->{ends} };
     if ($s->{type} eq 'ROUTER') {
       my $known = $peer_of{$s}{ head($m->{frames}[0]) };
@@ -211,6 +213,7 @@ sub receive {
   }
   push @{ $m->{to} }, [$at, $to, $thread, \@frames];
   $to->{used_by} = $thread;
+  $to->{requester} = $s if $to->{type} eq 'REP';
   if ($to->{type} eq 'ROUTER' && $s) {
     my $id = head($frames[0]);
     $peer_of{$to}{$id} = $s;
