@@ -85,7 +85,7 @@ setup_file() {
 
 @test "trace: the picture is well-formed, and shows the processes and the kill" {
   trace service-discovery draw >picture.svg
-  perl -ne '
+  perl -0777 -ne '
     while (m{<(/?)([a-z]+)[^>]*?(/?)>}g) {
       if ($1) { pop(@open) eq $2 or die "$2 is not open\n" } elsif (!$3) { push @open, $2 }
     }
