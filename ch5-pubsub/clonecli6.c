@@ -52,9 +52,9 @@ static bool set_one(struct clone *table, long max_ttl)
     if (!clone_set(table, key, (size_t) size, value, (size_t) length, ttl))
         return false;
     while (!clone_sync(table, SYNC_MS)) {
+        fprintf(stderr, "W: no server has confirmed %s = %s\n", key, value);
         if (errno != ETIMEDOUT)
             return false;
-        fprintf(stderr, "W: no server has confirmed %s: waiting\n", key);
     }
     if (zg_value['v'] != NULL)
         printf("I: %s = %s\n", key, value);

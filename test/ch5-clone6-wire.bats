@@ -1,3 +1,5 @@
+# Clone, model 6: its messages, and the class clone.
+
 load helpers
 load clone6
 
@@ -8,7 +10,7 @@ half_an_active() {
   start half zpeer -b -t 60000 -n 9 DEALER ipc://a '%;' k $none '' '' v
 }
 
-@test "clone: the active dies, or is silent, in the middle of a snapshot" {
+@test "clone 6: the active server dies, or is silent, in the middle of a snapshot" {
   half_an_active
   backup
   wait_for half 'ICANHAZ' 2     # after a silence it asks again
@@ -23,7 +25,7 @@ half_an_active() {
   stop backup
 }
 
-@test "clone: half a snapshot is no reason to forget what waits" {
+@test "clone 6: half a snapshot drops no held update" {
   start says zpeer -b -r 10000 -w 50 -n 0 PUB ipc://as 3
   start hugz zpeer -b -r 10000 -w 50 -n 0 PUB ipc://a+1 HUGZ $none '' '' e
   start half zpeer -b -t 60000 -n 9 DEALER ipc://a '%;' KTHXBAI "${none%00}07" '' '' '' \
@@ -47,7 +49,7 @@ half_an_active() {
   stop backup
 }
 
-@test "clone: with a ttl of 2 a key lives 2 to 3.5 seconds, everywhere" {
+@test "clone 6: a key with a ttl of 2 expires after 2 to 3.5 seconds, everywhere" {
   local from took
   pair
   app one "${servers[@]}"
@@ -78,7 +80,7 @@ half_an_active() {
   stop backup
 }
 
-@test "clone: the passive expires nothing; a ttl that is none is none" {
+@test "clone 6: the passive server expires nothing; a malformed ttl is none" {
   local ttl frames=()
   pair
   for ttl in -5 abc 99999999999999999999 1e3 '' 0 ' 1' 1.5; do
@@ -100,7 +102,7 @@ half_an_active() {
   stop primary
 }
 
-@test "clone: updates of any form reach a collector, and nobody minds" {
+@test "clone 6: updates of any form do no harm" {
   local i frames place
   pair
   start tap zpeer -n 1000000 -t 60000 SUB ipc://a+1 ''
@@ -141,7 +143,7 @@ half_an_active() {
   same_digests backup primary
 }
 
-@test "clone: a request that is none is dropped, by either server" {
+@test "clone 6: either server drops a malformed request" {
   local frames
   pair
   raw ipc://a+2 /k $none '' '' v
@@ -161,7 +163,7 @@ half_an_active() {
   stop primary
 }
 
-@test "clone: an update that only the passive has got is passed on" {
+@test "clone 6: an update that only the passive server has received is passed on" {
   pair
   app one "${servers[@]}"
   start tap zpeer -n 1000000 -t 60000 SUB ipc://a+1 / HUGZ
@@ -187,7 +189,7 @@ half_an_active() {
   stop backup
 }
 
-@test "clone class: what it refuses, and what it does without a server" {
+@test "clone class: it refuses bad arguments, and works without a server" {
   local long ticks
   long=$(printf '%256s' '' | tr ' ' k)
   app one
@@ -240,7 +242,7 @@ cut_field() { # N NAME - of what the kernel says of the process
   awk -v n="$1" '{ print $n + $(n + 1) }' "/proc/${pid_of[$2]}/stat"
 }
 
-@test "clone: a key of another part that begins with HUGZ is nobody's news" {
+@test "clone 6: a key outside the subtree that begins with HUGZ is ignored" {
   # shellcheck disable=SC2034
   interval=2000                 # after that it would be corrected
   primary
@@ -256,4 +258,23 @@ cut_field() { # N NAME - of what the kernel says of the process
   ends one
   wait_for one '^1 keys'
   stop primary
+}
+
+@test "clone 6: the number of a client's update has no meaning" {
+  local n keys=()
+  pair
+  for n in 00 01 02 03 04 05; do
+    raw ipc://a+2 "/n$n" "%00%00%00%00%00%00%00%$n" "$(uuid "${n:1}")" '' v
+    keys+=("/n$n")
+  done
+  raw ipc://a+2 /minus %FF%FF%FF%FF%FF%FF%FF%FF "$(uuid m)" '' v
+  for n in "${keys[@]}" /minus; do wait_until table_has ipc://a "$n"; done
+  stop backup
+  stop primary
+}
+
+@test "clone class: its header compiles where glibc declares a clone()" {
+  echo '#include "clone.h"
+    int main(void) { return (void *) clone == (void *) clone_new; }' >with.c
+  cc -D_GNU_SOURCE -include sched.h -I"$root/common" -I"$root/ch5-pubsub" -c with.c
 }
