@@ -20,7 +20,8 @@
  * If the server restarts, its table is lost; clonesrv6 is a pair of servers.
  *
  * Build: cc -Icommon ch5-pubsub/clonesrv5.c ch5-pubsub/kvmsg.c
- *           ch5-pubsub/snapshots.c ch5-pubsub/table.c -o clonesrv5 -lzmq -lpthread
+ *           ch5-pubsub/snapshots.c ch5-pubsub/table.c
+ *           -o clonesrv5 -lzmq -lpthread
  *
  * Try it:
  *     $ bin/clonesrv5 & bin/clonecli5 -n 5 & bin/clonecli5 -n 5

@@ -3,10 +3,10 @@
  *
  *     writer 0, 1, 2 (clone.c) <---> primary, backup (clonesrv6.c)
  *
- * The program contains the code of the servers and of the clients as it is. Only
- * what it calls is replaced: the socket functions of libzmq, the reactor of
- * Binary Star around the real state machine, the clock and the random numbers.
- * So a run of a minute takes milliseconds, and a seed repeats it exactly.
+ * The program contains the code of the servers and of the clients as it is. It
+ * replaces what they call: the socket functions of libzmq, the reactor around
+ * the state machine of Binary Star, the clock and the random numbers. So a run
+ * of a minute takes milliseconds, and a seed repeats it exactly.
  *
  * Messages take a random time, in order on each connection. A run has some
  * faults, one after the other: a server is killed and restarts, a server
@@ -444,7 +444,7 @@ int zmq_msg_more(const zmq_msg_t *frame)
     return is_last_more;
 }
 
-/* ---- bstar.h, around the real state machine ------------------------------- */
+/* ---- bstar.h, around the real state machine ------------------------------ */
 
 enum { MAX_CALLBACKS = 16 };
 

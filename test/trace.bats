@@ -6,7 +6,7 @@ load helpers
 load files
 
 # Chapters whose diagrams do not name their scenes yet.
-not_yet=(ch5-pubsub ch8-p2p)
+not_yet=()
 
 # record SCENE... - play each scene, and write its messages to the file SCENE; three
 # at a time, since a scene mostly waits

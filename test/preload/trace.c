@@ -509,6 +509,17 @@ ssize_t sendto(int fd, const void *data, size_t size, int flags,
     return rc;
 }
 
+ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    long long at = now_ns();
+    ssize_t rc = REAL(sendmsg)(fd, msg, flags);
+
+    if (rc >= 0 && msg->msg_iovlen == 1)
+        record_datagram(at, "send", fd, "", msg->msg_iov[0].iov_base,
+                        msg->msg_iov[0].iov_len);
+    return rc;
+}
+
 ssize_t recvfrom(int fd, void *data, size_t room, int flags,
                  sender_address from, socklen_t *from_size)
 {
