@@ -75,7 +75,7 @@ static bool may_set(struct client *self, int64_t now)
     return self->replica.state == REPLICA_FOLLOWING && now >= self->set_at;
 }
 
-/* Send a random update. If the server takes no more, it is lost. */
+/* Send a random update. It is lost if the queue to the server is full. */
 static void set_key(struct client *self)
 {
     zg_msg update = { 0 };

@@ -6,8 +6,8 @@
  *              PUSH ---> PULL clonesrv5
  *                   5558
  *
- * A key with a ttl expires if nobody sets it again in time. The server does
- * that: it publishes an update that deletes the key.
+ * A key with a ttl expires unless it is set again in time: the server publishes
+ * an update that deletes the key.
  *
  * The server counts the updates of our subtree, and HUGZ tells the count. If we
  * have another one, we have missed an update, and the replica joins again.
@@ -77,7 +77,7 @@ static bool may_set(struct client *self, int64_t now)
     return self->replica.state == REPLICA_FOLLOWING && now >= self->set_at;
 }
 
-/* Send a random update. If the server takes no more, it is lost. */
+/* Send a random update. It is lost if the queue to the server is full. */
 static void set_key(struct client *self)
 {
     zg_msg update = { 0 };

@@ -8,8 +8,8 @@
  * receives all of them has the same table.
  *
  * A client that connects late, or reads too slowly, has another table, and
- * nobody is told. clonesrv2 adds a snapshot for late clients; clonecli3 detects
- * missed updates.
+ * neither side notices. clonesrv2 adds a snapshot for late clients; clonecli3
+ * detects missed updates.
  *
  * Build: cc -Icommon ch5-pubsub/clonesrv1.c ch5-pubsub/table.c
  *           -o clonesrv1 -lzmq -lpthread

@@ -4,13 +4,13 @@
  *     DEALER clonecli2 <--- ROUTER clonesrv2 PUB ---> SUB clonecli2
  *      [ICANHAZ?]     5556          (this)      5557
  *
- * A late client asks for a snapshot: the table as of one of the updates. One
- * thread publishes the updates and starts the snapshots, so the number of a
- * snapshot is exact.
+ * A late client asks for a snapshot, which is the table after a certain update.
+ * The same thread publishes the updates and starts the snapshots, so the number
+ * of that update is exact.
  *
- * Once a second the server publishes HUGZ. To a client it proves that its
- * subscription is active, that the server lives, and, by the epoch in it,
- * that this is still the same run of the server.
+ * Once a second the server publishes HUGZ. It proves to a client that its
+ * subscription is active and that the server is alive. The epoch in HUGZ tells
+ * whether the server has restarted.
  *
  * A client that reads too slowly misses updates; clonecli3 detects that. Only
  * the server makes updates; clonesrv3 accepts them from clients.

@@ -13,15 +13,15 @@
  * which a server knows it wherever it comes from.
  *
  * The passive server holds an update of a client until the active one has
- * published it (pending.h). When it becomes active it publishes what it holds,
- * so an update is not lost with the server that received it first. While the
- * active server lives, the passive one passes on what it has held for a second:
+ * published it (pending.h). When the passive server becomes active, it publishes
+ * the updates that it holds, so they are not lost with the other server. An
+ * update that it has held for a second it passes on to the active server, since
  * the client may reach only one of the two.
  *
- * If the link between the two fails and both are active, each holds what it
- * publishes. When the link is back, one of them yields: it takes the table of
- * the other, and passes on what it holds. If both have set the same key, one of
- * the two values is lost.
+ * If the link between the two fails and both are active, each holds the updates
+ * that it publishes. When the link is back, one of them yields: it fetches the
+ * table of the other, and passes on the updates that it holds. If both have set
+ * the same key, one of the two values is lost.
  *
  * The table is lost if both servers are down, or if the active one dies before
  * the other has a snapshot. There is no disk.
@@ -66,7 +66,7 @@ static const char *backup_endpoints[] = {
 
 enum {
     SNAPSHOT_MS = 1,    /* between two batches of the snapshots */
-    REPLICA_MS = 100,   /* between two looks at what is due */
+    REPLICA_MS = 100,   /* between two calls of replica_tick() */
     SILENCE = 10,       /* intervals of the active, then join it again */
     DELETED_MS = 60000, /* to remember that a key was deleted */
     MAX_DELETED = 100000,
@@ -162,9 +162,9 @@ static void confirm(struct server *self, zg_msg *update)
     apply(self, &last);
 }
 
-/* Return true if an update has been applied, or a later one of the same writer,
- * which has arrived first, by another way. (One that is known, but later than
- * the last update of its key by the same writer, was undone.) */
+/* Return true if an update has been applied before, or if a later one of the
+ * same writer has: that one has arrived first, by another way. A known update
+ * that is later than the last one of its key was undone; apply it again. */
 static bool is_applied(struct server *self, zg_msg *update)
 {
     item *it = last_update(self, update);

@@ -26,7 +26,7 @@ bool kvmsg_is_valid(zg_msg *msg);
  * not reserved, and it has at most CHP_PROPERTIES_MAX bytes of properties. */
 bool kvmsg_is_acceptable(zg_msg *msg);
 
-/* Receive a key-value message as zg_recv() does. Drop one that is malformed,
+/* Receive a key-value message as zg_recv() does. A malformed one is dropped,
  * which leaves msg empty. */
 bool kvmsg_recv(zg_msg *msg, void *sock, int flags);
 
@@ -41,8 +41,8 @@ void kvmsg_make_delete(zg_msg *msg, const item *it);
  * ttl of up to max_ttl seconds, or none if that is 0. */
 void kvmsg_make_random(zg_msg *msg, const char *subtree, long max_ttl);
 
-/* Whoever sets keys. Its uuids have the same first eight bytes, which are
- * random, and then a count. */
+/* A program that sets keys. All its uuids begin with the same eight bytes, which
+ * are random, and end with a count. */
 struct kvmsg_writer {
     uint8_t id[8];
     uint64_t count;
@@ -76,11 +76,11 @@ void kvmsg_set_property(zg_msg *msg, const char *name, const char *value);
 int64_t kvmsg_number_property(zg_msg *msg, const char *name);
 
 /* Return when its ttl ends, on the clock of zg_now(), or 0 for never: it has no
- * ttl, or one that is not a number from 1 to KVMSG_TTL_MAX. */
+ * ttl, or its ttl is not a number from 1 to KVMSG_TTL_MAX. */
 int64_t kvmsg_expires_at(zg_msg *msg);
 
-/* Set the ttl to what is left until a time that kvmsg_expires_at() returned,
- * rounded up to a second, at least 1. */
+/* Set the ttl to the seconds until a time that kvmsg_expires_at() has returned,
+ * rounded up, at least 1. */
 void kvmsg_set_ttl(zg_msg *msg, int64_t expires_at);
 
 /* Let a time in ms pass for it: shorten its ttl. If that has ended, empty its

@@ -28,7 +28,7 @@ static inline void kvsimple_make_random(zg_msg *msg, const char *subtree)
     kvsimple_make(msg, key, 0, value);
 }
 
-/* Receive a key-value message as zg_recv() does. Drop one that is malformed,
+/* Receive a key-value message as zg_recv() does. A malformed one is dropped,
  * which leaves msg empty. */
 static inline bool kvsimple_recv(zg_msg *msg, void *sock, int flags)
 {

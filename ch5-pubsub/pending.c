@@ -5,8 +5,8 @@
 enum {
     MAX_HELD = 1000000,
     MAX_KNOWN = 500000,
-    PASS_ON_MS = 1000, /* the active has not got what a client sent */
-    EXPIRE_MS = 3000,  /* a peer that lives has got what we published */
+    PASS_ON_MS = 1000, /* the active server has not received the update */
+    EXPIRE_MS = 3000,  /* a living peer has received the update */
 };
 
 /* Where a held update came from: its number says so. */
@@ -131,8 +131,8 @@ void pending_we_published(pending *self, zg_msg *update)
     hold(self, update, PUBLISHED);
 }
 
-/* Return what it means for the held update that the peer has published this
- * one. A held update without a uuid is known by its key. */
+/* Return the event for the held update of this key: the peer has published an
+ * update. A held update without a uuid is recognized by its key. */
 static enum event peer_event(pending *self, zg_msg *update)
 {
     item *it = held_for(self, update);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: 0BSD */
 /* pending.h - updates that only one of a pair of servers may have.
  *
- * The passive server holds what clients have sent and the active one has not
- * published yet. The active one holds what it has published, until the passive
- * one must have received it. For each key only the last update is held. What
- * happens to it depends on where it came from:
+ * The passive server holds an update of a client until the active one publishes
+ * it. The active server holds an update that it has published until the passive
+ * one must have received it. Only the last update of each key is held. Events
+ * change that; the effect depends on the source of the held update:
  *
  *     event                                      from a client   published
  *     a client sends another update of the key   replaced        replaced
@@ -47,7 +47,8 @@ void pending_peer_published(pending *self, zg_msg *update);
 /* The peer has this table: a snapshot of it has replaced ours. */
 void pending_peer_has(pending *self, table *items);
 
-/* Drop what has been held for 3 s: the peer lives, and has received it. */
+/* Drop the updates that are held for 3 s: the peer is alive and has received
+ * them. */
 void pending_expire(pending *self);
 
 /* Call a function with a copy of each held update: of those held for 1 s, or of

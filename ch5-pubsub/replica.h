@@ -14,8 +14,8 @@
  * A replica detects a missed update by its number if it has the whole table. A
  * subtree skips numbers, but messages of five frames carry the count of its
  * updates (snapshots.h). Another epoch, or a number that does not rise, tells
- * that the server has restarted. Each join has sockets of its own, so nothing
- * arrives late. The old table remains until the new one is complete.
+ * that the server has restarted. Each join opens new sockets, so no old message
+ * arrives. The old table remains until the new one is complete.
  *
  * The replica has no loop: its owner reads messages from replica_socket(),
  * passes them to replica_take(), and calls replica_tick() in between.
@@ -32,7 +32,7 @@ enum replica_state {
     REPLICA_FOLLOWING
 };
 
-/* What a message has changed: nothing, one key, or all of the table. */
+/* The effect of a message: none, one key is updated, a snapshot is complete. */
 enum replica_change { REPLICA_UNCHANGED, REPLICA_UPDATED, REPLICA_REPLACED };
 
 /* The owner may read all fields, and change the table and the sequence. */
@@ -78,7 +78,7 @@ void *replica_socket(struct replica *self);
 /* Take a message from that socket; it remains the caller's. */
 enum replica_change replica_take(struct replica *self, zg_msg *msg);
 
-/* Do what is due: ask for the snapshot, or join again after a silence. Return
+/* Ask for the snapshot, or join again after a silence, if it is time to. Return
  * when to call this again. */
 int64_t replica_tick(struct replica *self);
 

@@ -10,7 +10,7 @@ enum {
     MAX_CLIENTS = 1000,
     MAX_WATCHES = 256,
     BATCH = 500,        /* items for a client, then the others have a turn */
-    RETRY_MS = 1,       /* wait when no connection takes more */
+    RETRY_MS = 1,       /* wait when all queues are full */
     STALLED_MS = 30000, /* a frame of 1 MiB at 300 kbit/s */
     PROPERTIES = 5,     /* messages with this many frames have properties */
 };
@@ -23,7 +23,7 @@ struct client {
     size_t subtree_size, cursor_size;
     int64_t number, count; /* for its KTHXBAI; the count is -1 for none */
     int64_t progress_at;
-    bool is_stalled; /* its connection takes no more now */
+    bool is_stalled; /* the queue of its connection is full */
 };
 
 /* A subtree whose updates are counted. */
@@ -186,8 +186,8 @@ static void make_end(snapshots *self, struct client *client, zg_msg *msg)
     zg_insert(msg, msg->count, client->subtree, client->subtree_size);
 }
 
-/* Send an item, or KTHXBAI if it is NULL. Return false if the connection takes
- * no more (EAGAIN) or the client has disconnected (EHOSTUNREACH). */
+/* Send an item, or KTHXBAI if it is NULL. Return false if the queue of the
+ * connection is full (EAGAIN) or the client has disconnected (EHOSTUNREACH). */
 static bool send_one(snapshots *self, struct client *client, const item *it)
 {
     zg_msg msg = { 0 };

@@ -5,12 +5,13 @@
  *     [client][key][number]...[value]                        for each item
  *     [client][KTHXBAI][number]...[subtree]                  the end
  *
- * A snapshot is no copy of the table. Each client has a cursor, the key up to
- * which it has received the table, and gets as many items at a time as its
- * connection takes. The table changes meanwhile. So an item can be newer than
- * the number in KTHXBAI, which is that of the last update before the request.
- * The client's replica converges all the same: the client applies all updates
- * above that number, in order, and to apply one twice changes nothing.
+ * A snapshot is no copy of the table. Each client has a cursor, which is the key
+ * of the last item that was sent to it. The server sends items until the queue
+ * of the connection is full, and continues later. As the table changes in
+ * between, an item can be newer than the number in KTHXBAI: that is the number
+ * of the last update before the request. The replica converges all the same.
+ * The client applies all updates above that number, in order, and an update
+ * that is applied twice changes nothing.
  *
  * HUGZ carries the epoch of the server: 16 hexadecimal digits, drawn at its
  * start. Messages of five frames have properties, which tell a client whether
@@ -29,7 +30,7 @@
 
 typedef struct snapshots snapshots;
 
-/* Append an item to a message as it is to be sent. */
+/* Append the frames of an item to a message. */
 typedef void snapshots_loader(const item *it, zg_msg *msg);
 
 /* Serve requests from a ROUTER, which remains the caller's, with messages of 3

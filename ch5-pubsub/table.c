@@ -3,9 +3,9 @@
  *
  * All items are in a sorted list, the links of level 0. A quarter of them, by
  * chance, are in the list of level 1 too, a quarter of those in that of level
- * 2, and so on. A search follows the links of the highest level as long as they
- * do not pass the key, and then those of the next lower level: with a million
- * keys it looks at some thirty.
+ * 2, and so on. A search follows the links of the highest level until the next
+ * one would pass the key, and then those of the level below. With a million keys
+ * it compares some thirty.
  */
 #include "table.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* accepted.h - find the socket type that an endpoint accepts, for the tests. */
+/* accepted.h - find the socket type that an endpoint accepts. */
 #pragma once
 #include "zg.h"
 
@@ -12,8 +12,8 @@ static const struct {
 };
 enum { TYPE_COUNT = sizeof types / sizeof types[0] };
 
-/* Return whether a socket of this type completes the handshake. The peer ends
- * the connection of one that it does not accept. */
+/* Return whether a socket of this type completes the handshake. Otherwise the
+ * peer closes the connection. */
 static inline bool accepts(void *ctx, int type, const char *endpoint)
 {
     static int count;
@@ -35,8 +35,8 @@ static inline bool accepts(void *ctx, int type, const char *endpoint)
     return event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
 }
 
-/* Return the position in types[] of the one that the endpoint accepts. Exit
- * with 1 if there is none within five seconds. */
+/* Return the index in types[] of the type that the endpoint accepts. Exit with
+ * 1 if it accepts no type within five seconds. */
 static inline size_t accepted_type(void *ctx, const char *endpoint)
 {
     int64_t deadline = zg_now() + 5000;

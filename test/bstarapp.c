@@ -8,7 +8,7 @@
 
 static const char usage[] =
     "bstarapp -p|-b [-i MS] CLIENTS STATE PEERSTATE NEWS\n"
-    "An application of the bstar class, for the tests.\n"
+    "A test of the bstar class: an application.\n"
     "  -p         the primary\n"
     "  -b         the backup\n"
     "  -i MS      heartbeat interval (1000)\n"
@@ -16,7 +16,7 @@ static const char usage[] =
     "  STATE      bind\n"
     "  PEERSTATE  connect\n"
     "  NEWS       bind\n"
-    "Peers: none, for the tests\n";
+    "Peers: none; a tool of the tests\n";
 
 static int slow, quick, last, ticks;
 static int64_t since;

@@ -43,7 +43,7 @@ static const char usage[] =
     "  -k        no half is killed\n"
     "  -l        the link loses no message\n"
     "  -r        a message may overtake another\n"
-    "Peers: none, for the tests\n";
+    "Peers: none; a tool of the tests\n";
 
 enum {
     QUARTER = 10, /* ms */

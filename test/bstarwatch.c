@@ -17,7 +17,7 @@ static const char usage[] =
     "  -n COUNT  requests, 0: no end (0)\n"
     "  FIRST     connect\n"
     "  SECOND    connect\n"
-    "Peers: none, for the tests\n";
+    "Peers: none; a tool of the tests\n";
 
 enum { KNOWN = 1 << 20 };
 

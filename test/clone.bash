@@ -1,4 +1,4 @@
-# clone.bash - what the scenes of the Clone models 1 to 5 share.
+# clone.bash - helpers of the scenes of the Clone models 1 to 5.
 
 no=%00%00%00%00%00%00%00%00     # the number 0
 
@@ -37,7 +37,7 @@ listen() {
 put() { zpeer -n 0 PUSH ipc://c "$1" $no "$2"; }
 put5() { zpeer -n 0 PUSH ipc://c "$1" $no "$2" "$3" "$4"; }
 
-# put_any MODEL KEY VALUE - set a key, in as many frames as the model has
+# put_any MODEL KEY VALUE - set a key, in the frames of this model
 put_any() {
   if (($1 == 5)); then put5 "$2" '' '' "$3"; else put "$2" "$3"; fi
 }
@@ -79,7 +79,7 @@ joined_once() {
   for name; do run ! grep '^[WE]:' "$name.log"; done
 }
 
-# write_to MODEL COUNT - from now on there are so many updates of 10,000 keys
+# write_to MODEL COUNT - start COUNT updates of 10,000 keys
 write_to() {
   local frames=3
   if (($1 == 2)); then return; fi    # the server makes them
@@ -94,9 +94,9 @@ end_equal() {
   same "$@"
 }
 
-# Clients join while others write, the first half one after the other, then all at
-# once. With HAMMER they are fifty, at 10,000 updates a second; what two cores are too
-# slow to send to so many, the queues have to hold.
+# Clients join while another one writes, the first half one after the other, then all
+# at once. With HAMMER there are fifty, and 10,000 updates a second: two cores are too
+# slow for that, and the updates wait in the queues.
 crowd_joins() { # MODEL
   local model=$1 clients length n names=(first)
   clients=$(rounds 8 50) length=$(rounds 20000 100000)
@@ -126,8 +126,8 @@ equals_server() {
   fi
 }
 
-# The clients reach the publisher later than the snapshots: one that did not wait for
-# its subscription would have a gap.
+# The clients reach the publisher later than the snapshots. A client that did not wait
+# for its subscription would miss updates.
 late_subscription() { # MODEL
   local n model=$1 updates=20000 publisher=ipc://u
   up "$model" -m 5000
@@ -186,8 +186,8 @@ restart_overtakes() { # MODEL
   fi
 }
 
-# stop_when_equal NAME... - stop clients and server when all updates have arrived:
-# a subscriber that has seen a HUGZ has seen what came before it
+# stop_when_equal NAME... - stop clients and server when all updates have arrived,
+# which is so after a HUGZ
 stop_when_equal() {
   local name
   zpeer -n 2 -t 9000 SUB ipc://u HUGZ >/dev/null

@@ -1,5 +1,5 @@
-# clone6.bash - a pair of servers of the sixth model, and those who use it
-# shellcheck disable=SC2034      # those who load it use them
+# clone6.bash - helpers of the scenes of Clone's model 6: a pair of servers, clients
+# shellcheck disable=SC2034      # the test files use the variables
 
 # The pair of a scene: fast, but no machine stops it for twice this, or it takes
 # its peer for dead; and by local names. Its publishers and collectors are

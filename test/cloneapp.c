@@ -62,7 +62,7 @@ static void await_end(struct clone *table, const char *key)
     printf("gone %s\n", key);
 }
 
-/* Set so many keys, until that fails. */
+/* Set `count` keys, or less if one fails. */
 static void many(struct clone *table, long count)
 {
     char key[40];

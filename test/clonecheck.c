@@ -12,7 +12,7 @@
  * faults, one after the other: a server is killed and restarts, a server
  * freezes, a link or all links of a server are cut, messages are lost. The next
  * fault begins when the pair has settled. Each writer sets and deletes keys of
- * its own, now and then, as long as there are faults.
+ * its own, now and then, until the last fault is over.
  *
  * Besides, all writers set one key that they share.
  *
@@ -49,7 +49,7 @@ static const char usage[] =
     "  -s SEED   of the first run; the next ones count up (1)\n"
     "  -f N      faults in a run (3)\n"
     "  -v        print what happens\n"
-    "Peers: none, for the tests\n";
+    "Peers: none; a tool of the tests\n";
 
 enum {
     PRIMARY_NODE,
@@ -295,7 +295,8 @@ static void arrive(struct connection *connection, int from)
     TAILQ_INSERT_TAIL(&to->inbox, packet, next);
 }
 
-/* Deliver what is due, and break connections that are cut for too long. */
+/* Deliver the packets that have arrived, and break connections that are cut for
+ * too long. */
 static void deliver(void)
 {
     struct connection *connection, *next;
@@ -642,7 +643,7 @@ static void kill_server(int node)
     zmq_close(self->forward);
 }
 
-/* Read all messages of a socket, as long as it has this reader. */
+/* Read all messages of a socket, until the reader is removed. */
 static void read_all(struct server *self, struct callback *reader)
 {
     void *sock = reader->sock;
@@ -856,7 +857,8 @@ static void fail(void)
     }
 }
 
-/* Return true if a table has the last value of this key: no value is none. */
+/* Return true if a table has the last value of this key, or no such key if the
+ * writer has deleted it. */
 static bool has_last(table *items, int n, int key)
 {
     char name[16], value[16];
@@ -894,7 +896,7 @@ static bool are_equal(table *a, table *b)
     return it == NULL && other == NULL;
 }
 
-/* Return NULL, or what is wrong now. */
+/* Return NULL, or a text if a promise does not hold now. */
 static const char *check(void)
 {
     if (settled() == -1)
@@ -924,7 +926,7 @@ static void clear_up(void)
     memset(is_cut, 0, sizeof is_cut);
 }
 
-/* Return NULL, or what is wrong after all faults. */
+/* Return NULL, or a text if a promise does not hold after all faults. */
 static const char *run_once(unsigned seed, int faults)
 {
     const char *wrong = NULL;

@@ -8,7 +8,7 @@
 
 static const char usage[] =
     "flecho -S|-C [-t MS] [-r N] [-n COUNT] [-i MS] [-z BYTES] ENDPOINT...\n"
-    "An echo service for flcliapi, and its client, for the tests.\n"
+    "A test of flcliapi: an echo service, and its client.\n"
     "  -S           the server\n"
     "  -C           the client\n"
     "  -t MS        server: how long a reply takes; client: to wait (0)\n"
@@ -17,7 +17,7 @@ static const char usage[] =
     "  -i MS        client: pause before each request (0)\n"
     "  -z BYTES     client: body size (10)\n"
     "  ENDPOINT...  bind or connect\n"
-    "Peers: none, for the tests\n";
+    "Peers: none; a tool of the tests\n";
 
 static void serve(void *ctx, const char *endpoint)
 {
@@ -52,7 +52,7 @@ static void serve(void *ctx, const char *endpoint)
     zmq_close(sock);
 }
 
-/* [number][nothing][so many bytes] */
+/* [number][][a body of some bytes] */
 static void compose(zg_msg *msg, long n)
 {
     static char bytes[2000000];

@@ -8,7 +8,7 @@ static const char usage[] =
     "kvfill [-m N] [-w N] [-z BYTES] FRAMES COLLECTOR COUNT [PREFIX]\n"
     "Sets many keys.\n"
     "  -m N       keys per second; 0: as fast as possible (0)\n"
-    "  -w N       random keys out of so many; 0: each once, in order (0)\n"
+    "  -w N       random keys out of N; 0: each key once, in order (0)\n"
     "  -z BYTES   size of a value (10)\n"
     "  FRAMES     3 or 5 (3)\n"
     "  COLLECTOR  connect (ipc://c)\n"
@@ -58,7 +58,7 @@ int main(int argc, char *argv[])
         is_running = zg_send(&msg, push, 0);
     }
     printf("I: %ld keys sent\n", count);
-    while (is_running) /* on ipc, what the server has not read ends with us */
+    while (is_running) /* on ipc, unread messages would be lost with us */
         is_running = zg_sleep(push, 1000);
     zg_clear(&msg);
     free(value);

@@ -220,8 +220,8 @@ static void count_visit(void *arg, zg_msg *update)
     visited += (int) zmq_msg_size(&update->frame[KVMSG_VALUE]);
 }
 
-/* Each row of the table in pending.h. The value of an update is as long as the
- * sum shall be that it adds. */
+/* Check the rows of the table in pending.h. Each update has a value of another
+ * length, so the length of the visited values tells which ones are held. */
 static int held(pending *self)
 {
     visited = 0;

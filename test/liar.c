@@ -3,11 +3,10 @@
  * of clients that receive a reply to no request of theirs. */
 #include "zg.h"
 
-static const char usage[] =
-    "liar ENDPOINT [FRAME...]\n"
-    "Answers each request with the same frames, for the tests.\n"
-    "  ENDPOINT  bind\n"
-    "  FRAME...  of each reply\n";
+static const char usage[] = "liar ENDPOINT [FRAME...]\n"
+                            "Replies to each request with the same frames.\n"
+                            "  ENDPOINT  bind\n"
+                            "  FRAME...  of each reply\n";
 
 int main(int argc, char *argv[])
 {

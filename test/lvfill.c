@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* lvfill.c - publisher of very many topics, for the tests.
+/* lvfill.c - publishes very many topics.
  *
  *     PUB lvfill ---> SUB lvcache
  *         (this)
@@ -12,7 +12,7 @@
 
 static const char usage[] =
     "lvfill [-n COUNT] [-r N] [-z BYTES] [-w N] ENDPOINT\n"
-    "Publishes very many topics, for the tests.\n"
+    "Publishes very many topics.\n"
     "  -n COUNT  topics (1000)\n"
     "  -r N      rounds (1)\n"
     "  -z BYTES  size of a value (10)\n"

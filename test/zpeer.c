@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* zpeer.c - one side of any conversation, for the tests.
+/* zpeer.c - plays one side of any conversation.
  *
  *     zpeer [options] TYPE ENDPOINT [FRAME...]
  *
@@ -20,7 +20,7 @@
 static const char usage[] =
     "zpeer [-b] [-t MS] [-n COUNT] [-r N] [-i ID] [-w MS] [-e] TYPE ENDPOINT "
     "[FRAME...]\n"
-    "One side of any conversation, for the tests.\n"
+    "Plays one side of any conversation.\n"
     "  -b        bind instead of connect\n"
     "  -t MS     end when no message has come for this time (1000)\n"
     "  -n COUNT  end after this number of received messages (1)\n"

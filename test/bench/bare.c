@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
-/* bare.c - the same loads without the patterns: what libzmq, or the disk, or
- * the processor allows, to compare with.
+/* bare.c - the limits to compare with: the same load on bare libzmq, or on the
+ * disk, without a pattern.
  *
  *     bare proxy ROUTER A DEALER B     zmq_proxy() from A to B, bound
  *     bare relay PULL A PUB B          the same, in a loop of our own
@@ -8,11 +8,11 @@
  *     bare echo REP A                  a worker
  *     bare serve REP A                 the same, bound
  *     bare ask DEALER A COUNT WINDOW FRAMES    round trips per second
- *     bare repeat REQ A TEXT           asks for ever, one by one
- *     bare reply ROUTER A FRAMES       as often as a request's last frame says
- *     bare fetch DEALER A COUNT        messages per second from that
+ *     bare repeat REQ A TEXT           requests again and again, one by one
+ *     bare reply ROUTER A FRAMES       repeats a reply: the last frame is the count
+ *     bare fetch DEALER A COUNT        messages per second from reply
  *     bare push A FILE BYTES           a file in chunks, then an empty one
- *     bare pull A                      megabytes per second from that
+ *     bare pull A                      megabytes per second from push
  *     bare disk FILE MS                records per second that are appended and
  *                                      synced, one at a time
  */
@@ -21,7 +21,7 @@
 #include <fcntl.h>
 
 static const char usage[] = "bare WHAT ARGUMENT...\n"
-                            "What libzmq does without a pattern.\n"
+                            "Measures libzmq without a pattern.\n"
                             "  WHAT         proxy, relay, echo, ask, reply...\n"
                             "  ARGUMENT...  see the comment in bare.c\n"
                             "Peers: none, for make bench\n";
@@ -43,7 +43,7 @@ static void *open_socket(const char *name)
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(types[i].name, name) == 0) {
             void *sock = zg_socket(ctx, types[i].type);
-            zg_set(sock, ZMQ_SNDHWM, 0); /* a load loses nothing */
+            zg_set(sock, ZMQ_SNDHWM, 0); /* lose no message */
             zg_set(sock, ZMQ_RCVHWM, 0);
             if (types[i].type == ZMQ_SUB)
                 zg_must(zmq_setsockopt(sock, ZMQ_SUBSCRIBE, "", 0));
@@ -112,8 +112,8 @@ static void relay(char **arg)
     zmq_close(to);
 }
 
-/* Who has said something is free: [worker][...], and the first of them gets the
- * next request. What else a worker says goes to the client; READY does not. */
+/* A worker is idle after each message: [worker][...]. The first idle one gets
+ * the next request. All its messages but READY go to the client. */
 static void line(char **arg)
 {
     void *front = bound("ROUTER", "frontend", arg[0]);
@@ -163,7 +163,7 @@ static void serve(char **arg)
     echo_on(bound(arg[0], "server", arg[1]));
 }
 
-/* No timeout, no second try: when no answer comes it waits. */
+/* There is no timeout and no second try. */
 static void repeat(char **arg)
 {
     void *sock = connected(arg[0], arg[1]);
@@ -200,7 +200,7 @@ static void ask(char **arg)
     zmq_close(sock);
 }
 
-/* A frame of this many bytes, or of this text. */
+/* Make a frame of this many bytes, or of this text. */
 static void reply(char **arg)
 {
     void *sock = bound(arg[0], "server", arg[1]);

@@ -1,6 +1,6 @@
-# cards.bash - the last case of make bench: what each pattern costs and what it
-# gives, as Markdown tables for the chapters, from the rows before (bench.tsv),
-# from what make plot found (faults.tsv), and from some more runs.
+# cards.bash - the last case of make bench: the costs and promises of each pattern, as
+# Markdown tables for the chapters. The numbers come from the rows before (bench.tsv),
+# from make plot (faults.tsv), and from some more runs.
 # shellcheck disable=SC2154      # bench and helpers.bash set some variables
 
 # code FILE... - lines that are neither blank nor comment
@@ -112,19 +112,20 @@ card3() {
 }
 
 card5() {
-  local clone='clone.[ch] replica.[ch] kvmap.[ch] kvmsg.[ch] hugz.[ch]'
+  local table='table.[ch] snapshots.[ch] chp.h' replica='replica.[ch] kvmsg.[ch]'
   echo
   echo '| Pattern | Code lines | Beside publisher or client | Updates/s | Replay or snapshot | Silence: killed | Lost |'
   echo '|---|---|---|---|---|---|---|'
   echo "| Last value cache | $(code lvcache.c 'table.[ch]') | cache | $(row_of lvcache) |" \
     "$(row_of lvcache-replay) topics/s | until it is started again | what is published meanwhile |"
-  echo "| Clone 3 | $(code clonesrv3.c clonecli3.c 'kvsimple.[ch]' 'kvmap.[ch]' 'snapshots.[ch]') | server |" \
+  # shellcheck disable=SC2086    # names of files
+  echo "| Clone 3 | $(code clonesrv3.c clonecli3.c kvsimple.h $table $replica) | server |" \
     "$(row_of clonesrv3) | $(row_of clone-snapshot-1000000) keys/s | until it is started again | the table |"
   # shellcheck disable=SC2086    # names of files
-  echo "| Clone 5 | $(code clonesrv5.c clonecli5.c 'snapshots.[ch]' kvmap.[ch] kvmsg.[ch] hugz.[ch]) | server |" \
+  echo "| Clone 5 | $(code clonesrv5.c clonecli5.c $table $replica) | server |" \
     "$(row_of clonesrv5) | - | until it is started again | the table |"
   # shellcheck disable=SC2086
-  echo "| Clone 6 | $(code clonesrv6.c clonecli6.c 'snapshots.[ch]' 'pending.[ch]' bstar.[ch] bstarfsm.h $clone) | two servers |" \
+  echo "| Clone 6 | $(code clonesrv6.c clonecli6.c 'clone.[ch]' 'pending.[ch]' bstar.[ch] bstarfsm.h $table $replica) | two servers |" \
     "- | - | $(row_of clone6-kill) ms at worst | nothing that was confirmed |"
 }
 
@@ -150,7 +151,7 @@ interrupted() { # MODEL
   echo $((10#$(took) - 10#$undisturbed))
 }
 
-# What a server holds for a client that takes nothing.
+# Print the memory that a server needs for a client that reads nothing.
 held() { # MODEL
   local before
   start server "fileio$1" -S -z 20000 big ipc://file

@@ -1,5 +1,5 @@
-# failover.bash - cases of make bench: kill -9 who serves, twenty times, and see
-# when the next good reply comes. What the pattern itself waits is the limit.
+# failover.bash - cases of make bench: kill -9 the active server, twenty times, and
+# measure the time until the next good reply. The limit is the timeout of the pattern.
 # shellcheck disable=SC2154      # bench and helpers.bash set some variables
 
 # seconds - as stamp prints them
@@ -51,7 +51,7 @@ case_bstar() {
   clear_up
 }
 
-# A server that does not answer is left after 400 ms.
+# The client leaves a server that has not replied for 400 ms.
 case_flclient3_kill() {
   needs flserver3 flecho || return
   local i at busy s took=()
@@ -72,9 +72,8 @@ case_flclient3_kill() {
   printf '%s\n' "${took[@]}" | failovers flclient3-kill 400 'next server after 400 ms'
 }
 
-# The client leaves a server that was silent for 5 s. By then the backup serves,
-# so the first update confirmed later than half a second is its: sooner comes
-# what was on its way.
+# The client leaves a server that was silent for 5 s. Confirmations of the killed
+# server can still arrive for half a second; the first later one is the backup's.
 case_clone6_kill() {
   needs clonesrv6 clonecli6 || return
   local i at

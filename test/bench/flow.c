@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: 0BSD */
-/* flow.c - a source that writes as fast as it can, and a sink that counts.
+/* flow.c - sends messages through a program as fast as possible.
  *
  *     source (this) ---> cache, server or proxy ---> sink (this)
  *
- * Two processes on plain sockets (zmtp.h); each may be left out, as "-". It
- * prints what the sink got: messages per second.
+ * Source and sink are two processes on plain sockets (zmtp.h); "-" leaves one
+ * out. The program prints the messages per second that the sink has received.
  */
 #include "zmtp.h"
 
@@ -14,24 +14,24 @@
 static const char usage[] =
     "flow [-n COUNT] [-t MS] [-z BYTES] [-o N] SOURCE TYPE MESSAGE SINK TYPE "
     "HELLO\n"
-    "Lets messages flow through a program.\n"
-    "  -n COUNT  messages to send or to wait for, 0: for a time (0)\n"
+    "Sends messages through a program as fast as possible.\n"
+    "  -n COUNT  messages to send or receive, 0: for a time (0)\n"
     "  -t MS     time to measure (500)\n"
     "  -z BYTES  size of the last frame (10)\n"
-    "  -o N      numbers there are, then they begin anew (1000000)\n"
+    "  -o N      how many numbers, before they start again (1000000)\n"
     "  SOURCE    connect the source\n"
     "  TYPE      of its socket\n"
     "  MESSAGE   frames, | in between; # is a number, @ eight zero bytes\n"
     "  SINK      connect the sink\n"
     "  TYPE      of its socket\n"
-    "  HELLO     what it says first, as a subscription\n"
+    "  HELLO     first message of the sink, as a subscription\n"
     "Peers: none, for make bench\n";
 
 enum { BLOCK = 1000, WARM_UP_MS = 150 };
 
 static char block[BLOCK * 2048], input[1 << 20];
 
-/* Messages with the numbers from 0 on, round and round. */
+/* Write messages with the numbers from 0, again and again. */
 static void pour(int fd, long count)
 {
     long n = 0, numbers = zg_number('o');
@@ -43,11 +43,11 @@ static void pour(int fd, long count)
                                 (size_t) zg_number('z'));
 }
 
-/* Count whole messages, and step over what is long. */
+/* Count whole messages; skip the bytes of a long frame. */
 static long drain(int fd, long count, int64_t until)
 {
     static size_t used;
-    static uint64_t skip; /* bytes of a frame that are yet to come */
+    static uint64_t skip; /* bytes of a frame that have not arrived */
     static bool more;
     long whole = 0;
 
@@ -104,7 +104,7 @@ int main(int argc, char *argv[])
     if (to)
         zmtp_write(sink, hello, zmtp_encode(hello, zg_value[5], 0, 0));
     if (from && to)
-        usleep(50000); /* for the subscription to get there */
+        usleep(50000); /* until the subscription has arrived */
     if (from && (!to || (child = fork()) == 0)) {
         pour(source, count);
         usleep(200000);

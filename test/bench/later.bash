@@ -59,10 +59,10 @@ case_clone_snapshot() {
     listening ours 3 >/dev/null
     listening bare >/dev/null
     before=$(memory ours)
-    flow -n $keys ipc://collector PUSH '#|@|value' - - -
+    flow -n $keys -- ipc://collector PUSH '#|@|value' - - -
     rounds=3 compare "clone-snapshot-$keys" keys/s 0.5 \
-      "flow -n $keys - - - ipc://snapshot DEALER 'ICANHAZ?'" \
-      "flow -n $keys - - - ipc://stream DEALER $keys"
+      "flow -n $keys -- - - - ipc://snapshot DEALER 'ICANHAZ?'" \
+      "flow -n $keys -- - - - ipc://stream DEALER $keys"
     after=$(memory ours)
     ((after = (after - before) * 1024 / keys))
     result "clone-memory-$keys" 'bytes/key' "$after" 215 - 215 \

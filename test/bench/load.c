@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: 0BSD */
-/* load.c - many clients and many workers of one broker, and what it makes.
+/* load.c - loads a broker with many clients and many workers.
  *
  *     N clients (this) ---> broker, queue or proxy ---> N workers (this)
  *       each with a window                               each echoes
  *
- * One thread plays them all, on plain sockets (zmtp.h), with little more work
- * than to write the same bytes again; what it uses of the CPU is printed, and
- * has to be less than what the program in the middle uses.
- *
- * It prints three numbers: answers per second, and microseconds of CPU time per
- * answer of the program with that PID, and of this one.
+ * One thread plays all clients and workers, on plain sockets (zmtp.h). It mostly
+ * writes the same bytes again, so it uses less CPU time than the program in the
+ * middle. To show that, it prints three numbers: replies per second, and the
+ * microseconds of CPU time per reply, of the program with this PID and of load.
  */
 #include "zmtp.h"
 
@@ -20,16 +18,16 @@ static const char usage[] =
     "REQUEST [BACKEND [READY]]\n"
     "Loads a broker from both ends.\n"
     "  -c N      clients (100)\n"
-    "  -o N      requests of each on their way (10)\n"
+    "  -o N      outstanding requests of each client (10)\n"
     "  -w N      workers (0)\n"
-    "  -s N      services: a # in a frame is a number below that (1)\n"
+    "  -s N      services: # in a frame becomes the number of one (1)\n"
     "  -t MS     time to measure (500)\n"
     "  -z BYTES  size of the last frame (10)\n"
     "  -p PID    the program whose CPU time is counted (0)\n"
     "  FRONTEND  connect clients, DEALER\n"
-    "  REQUEST   its frames, with | in between\n"
+    "  REQUEST   frames with | in between\n"
     "  BACKEND   connect workers, DEALER\n"
-    "  READY     what a worker says first\n"
+    "  READY     first message of a worker\n"
     "Peers: none, for make bench\n";
 
 enum { BUFFER = 8192, WARM_UP_MS = 150, DRAIN_MS = 1000 };
@@ -37,7 +35,7 @@ enum { BUFFER = 8192, WARM_UP_MS = 150, DRAIN_MS = 1000 };
 struct peer {
     int fd;
     bool is_worker, in_mdp;
-    char *requests; /* of a client, as many as its window has */
+    char *requests; /* all outstanding requests of a client */
     size_t request_size, used;
     char input[BUFFER];
 };
@@ -45,7 +43,7 @@ struct peer {
 static long answers, waiting;
 static bool asking = true;
 
-/* PING is a command that wants its last bytes back. */
+/* Reply to PING, a command, with its last bytes. */
 static void pong(struct peer *peer, const char *body, size_t size)
 {
     char out[64] = "\004?\004PONG";
@@ -57,7 +55,7 @@ static void pong(struct peer *peer, const char *body, size_t size)
     zmtp_write(peer->fd, out, size);
 }
 
-/* A worker's answer is what it got. In MDP, REQUEST becomes REPLY. */
+/* A worker replies with the request. In MDP, REQUEST becomes REPLY. */
 static void echo(struct peer *peer, char *body, size_t size)
 {
     if (peer->in_mdp && size == 1 && *body == 2)
@@ -65,7 +63,7 @@ static void echo(struct peer *peer, char *body, size_t size)
     peer->in_mdp = size == 6 && memcmp(body, "MDPW01", 6) == 0;
 }
 
-/* Go through what has been read: whole frames only; the rest is kept. */
+/* Take all whole frames from the buffer, and keep the rest. */
 static void digest(struct peer *peer)
 {
     char *at = peer->input, *end = at + peer->used, *from = at;
@@ -132,7 +130,7 @@ static struct peer *add_peer(int epoll, const char *endpoint, bool is_worker)
     return peer;
 }
 
-/* As many requests in a row as may be on their way. */
+/* Make all outstanding requests of a client, one after the other. */
 static void add_client(int epoll, const char *endpoint, const char *request,
                        long number, long window, size_t fill)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
-/* zmtp.h - as much of ZMTP 3.0 as it takes to be many peers on one thread.
+/* zmtp.h - the part of ZMTP 3.0 that many peers on one thread need.
  *
- * A benchmark shall measure the program in the middle. So its two ends are
- * plain sockets here: frames that are made once, written many at a time, and
- * on the way back hardly looked at.
+ * A benchmark measures the program in the middle, so both ends must be cheap:
+ * plain sockets, frames that are made once and written many at a time.
  *
  * Specification: https://rfc.zeromq.org/spec/23/
  */
@@ -58,7 +57,7 @@ static inline void zmtp_read(int fd, void *data, size_t size)
         zg_die("handshake");
 }
 
-/* Greet, say what socket we are, and read the same from the other side. */
+/* Exchange greetings and the types of both sockets. */
 static inline int zmtp_connect(const char *endpoint, const char *type)
 {
     unsigned char greeting[64] = { [0] = 0xFF, [9] = 0x7F, [10] = 3 };
@@ -77,9 +76,8 @@ static inline int zmtp_connect(const char *endpoint, const char *type)
     return fd;
 }
 
-/* Encode "frame|frame|frame", a "#" in it becomes that number,
- * an "@" eight zero bytes. The last frame
- * is filled up to so many bytes. Returns the size. */
+/* Encode "frame|frame|frame". "#" becomes the number, "@" eight zero bytes. The
+ * last frame is padded to `fill` bytes. Return the size. */
 static inline size_t zmtp_encode(char *out, const char *text, long number,
                                  size_t fill)
 {
@@ -108,8 +106,8 @@ static inline size_t zmtp_encode(char *out, const char *text, long number,
     return (size_t) (at - out);
 }
 
-/* The frame at this place of what was read: its body, or NULL if its head is
- * not all there yet. (Of the body there may be less.) */
+/* Return the body of the frame at this position of the buffer, or NULL if its
+ * header is incomplete. The body may be incomplete too. */
 static inline const char *zmtp_frame(const char *at, const char *end,
                                      size_t *size)
 {
@@ -124,7 +122,7 @@ static inline const char *zmtp_frame(const char *at, const char *end,
     return at + head;
 }
 
-/* CPU time of a process, in seconds. */
+/* Return the CPU time of a process in seconds. */
 static inline double zmtp_cpu(pid_t pid)
 {
     struct timespec used = { 0 };
