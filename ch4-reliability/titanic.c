@@ -442,7 +442,7 @@ static void dispatch(bool is_broker_lost)
 /* ---- The loop */
 
 /* Return a socket that receives an event when this one loses its connection.
- * The broker may have forgotten what it was sent, so all is sent again. */
+ * The broker may have lost its messages, so send all of them again. */
 static void *monitor(void *sock)
 {
     void *events = zg_socket(net, ZMQ_PAIR);

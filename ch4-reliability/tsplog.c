@@ -362,8 +362,8 @@ static bool is_cut_short(int64_t at)
                && record_size(head.body) > left);
 }
 
-/* Apply each intact record, and remove a last one that is cut short. Return the
- * number of damaged bytes. */
+/* Apply each intact record, and remove the last one if it is cut short. Return
+ * the number of damaged bytes. */
 static int64_t replay(void (*on_request)(tsp_entry *, zg_msg *))
 {
     int64_t at = 0, size, end = 0, intact_size = 0;

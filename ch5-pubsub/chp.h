@@ -7,8 +7,9 @@
  *     SUB     <--------- P+1   PUB        KVPUB, and HUGZ once a second
  *     PUSH or PUB -----> P+2   PULL, SUB  KVSET
  *
- * All but the request are key-value messages. The server numbers the updates,
- * so that all clients apply them in the same order. An empty value deletes.
+ * All messages except the request are key-value messages. The server numbers
+ * the updates, so that all clients apply them in the same order. An empty value
+ * deletes.
  *
  *     KVSYNC, KVPUB, KVSET   [key][number][value]                 models 1-4
  *                            [key][number][uuid][properties][value]    5, 6
@@ -105,8 +106,8 @@ static inline void chp_prepare_sender(void *sender)
 }
 
 /* Write the endpoint at port P+plus, given that at P. Without a port number it
- * gets a suffix: ipc://here, ipc://here+1, ipc://here+2. What is malformed or
- * too long is returned as it is, for libzmq to refuse. */
+ * gets a suffix: ipc://here, ipc://here+1, ipc://here+2. A malformed or too
+ * long endpoint is returned unchanged, and libzmq refuses it. */
 static inline const char *chp_endpoint(char text[256], const char *first,
                                        int plus)
 {

@@ -9,9 +9,9 @@
  * the vote by which a passive server becomes active. After a silence it joins
  * the other server.
  *
- * It sends what the application sets to both servers, and again until the
- * update comes back with a number: that confirms it. The wait between two
- * attempts doubles, since a slow line needs its time.
+ * It sends the updates of the application to both servers. An update that comes
+ * back with a number is confirmed; the agent sends the others again. The wait
+ * between two attempts doubles, since a large update takes long on a slow line.
  *
  * Guide: chapter 5, "Building a Multithreaded Stack and API".
  */
@@ -26,7 +26,7 @@ enum {
     MAX_VALUE = 1000000,
     RESEND_MS = 1000,      /* first wait for a confirmation */
     MAX_RESEND_MS = 16000, /* longest one */
-    TICK_MS = 100,         /* to look for what is due */
+    TICK_MS = 100,         /* between two calls of tick() */
     BATCH = 100,           /* messages from a server, then a command */
 };
 
@@ -37,7 +37,7 @@ struct server {
 };
 
 struct clone {
-    void *pipe; /* of the application, as the next two */
+    void *pipe; /* this and the next three are the application's */
     bool has_ended;
     struct kvmsg_writer writer;
     pthread_t thread;
@@ -75,7 +75,7 @@ static void send_update(struct clone *self, zg_msg *update)
     }
 }
 
-/* Send again what is unconfirmed for too long; the oldest is the first. */
+/* Send the updates again that are unconfirmed for too long, oldest first. */
 static void resend(struct clone *self)
 {
     int64_t until = zg_now() - self->resend_ms;
@@ -119,7 +119,7 @@ static void confirm_all(struct clone *self)
     }
 }
 
-/* Take the next message of the server. Return false if there is none. */
+/* Take the next message of the server. Return false if the queue is empty. */
 static bool from_server(struct clone *self, zg_msg *msg)
 {
     if (!zg_recv(msg, replica_socket(&self->replica), ZMQ_DONTWAIT))
@@ -240,7 +240,8 @@ static bool from_application(struct clone *self, zg_msg *command)
 
 /* ---- The agent ---------------------------------------------------------- */
 
-/* Do what is due. */
+/* Reply to clone_sync(), change the server, vote and send again, each if it is
+ * time to. */
 static void tick(struct clone *self)
 {
     int64_t now = zg_now();

@@ -38,19 +38,20 @@ bool clone_subtree(struct clone *self, const char *subtree);
 bool clone_connect(struct clone *self, const char *endpoint);
 
 /* Set a key of 1 to 255 bytes, in the subtree, to a value of at most 1000000,
- * for ttl seconds of at most nine digits, or 0 for ever; an empty value deletes
+ * for ttl seconds of at most nine digits; 0 is no ttl. An empty value deletes
  * the key. Both are copied. ENOBUFS: 10000 keys are unconfirmed. */
 bool clone_set(struct clone *self, const void *key, size_t key_size,
                const void *value, size_t value_size, long ttl);
 
-/* Return the value of a key: what we have set last and no server has confirmed,
- * or else what the replica has. It ends with a '\0' that `size`, which may be
- * NULL, does not count; the caller frees it. NULL: there is no such key. */
+/* Return the value of a key: the unconfirmed one that this client has set, or
+ * else that of the replica. NULL: there is no such key. The caller frees the
+ * value. It ends with a '\0', which is not counted in `size`; `size` may be
+ * NULL. */
 char *clone_get(struct clone *self, const void *key, size_t key_size,
                 size_t *size);
 
-/* Wait until a server has published all that we have set. ETIMEDOUT: it has
- * not within so many ms. */
+/* Wait until a server has confirmed all updates of this client. ETIMEDOUT: it
+ * has not within `msecs`. */
 bool clone_sync(struct clone *self, long msecs);
 
 /* End the thread, and print "N keys, sequence S, digest D" of the replica. Only

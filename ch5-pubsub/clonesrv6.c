@@ -13,10 +13,10 @@
  * which a server knows it wherever it comes from.
  *
  * The passive server holds an update of a client until the active one has
- * published it (pending.h). When the passive server becomes active, it publishes
- * the updates that it holds, so they are not lost with the other server. An
- * update that it has held for a second it passes on to the active server, since
- * the client may reach only one of the two.
+ * published it (pending.h). When the passive server becomes active, it
+ * publishes the updates that it holds, so they are not lost with the other
+ * server. An update that it has held for a second it passes on to the active
+ * server, since the client may reach only one of the two.
  *
  * If the link between the two fails and both are active, each holds the updates
  * that it publishes. When the link is back, one of them yields: it fetches the

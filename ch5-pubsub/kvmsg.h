@@ -41,8 +41,8 @@ void kvmsg_make_delete(zg_msg *msg, const item *it);
  * ttl of up to max_ttl seconds, or none if that is 0. */
 void kvmsg_make_random(zg_msg *msg, const char *subtree, long max_ttl);
 
-/* A program that sets keys. All its uuids begin with the same eight bytes, which
- * are random, and end with a count. */
+/* A program that sets keys. All its uuids begin with the same eight bytes,
+ * which are random, and end with a count. */
 struct kvmsg_writer {
     uint8_t id[8];
     uint64_t count;

@@ -5,9 +5,9 @@
  *     [client][key][number]...[value]                        for each item
  *     [client][KTHXBAI][number]...[subtree]                  the end
  *
- * A snapshot is no copy of the table. Each client has a cursor, which is the key
- * of the last item that was sent to it. The server sends items until the queue
- * of the connection is full, and continues later. As the table changes in
+ * A snapshot is no copy of the table. Each client has a cursor, which is the
+ * key of the last item that was sent to it. The server sends items until the
+ * queue of the connection is full, and continues later. As the table changes in
  * between, an item can be newer than the number in KTHXBAI: that is the number
  * of the last update before the request. The replica converges all the same.
  * The client applies all updates above that number, in order, and an update

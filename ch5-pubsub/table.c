@@ -4,8 +4,8 @@
  * All items are in a sorted list, the links of level 0. A quarter of them, by
  * chance, are in the list of level 1 too, a quarter of those in that of level
  * 2, and so on. A search follows the links of the highest level until the next
- * one would pass the key, and then those of the level below. With a million keys
- * it compares some thirty.
+ * one would pass the key, and then those of the level below. With a million
+ * keys it compares some thirty.
  */
 #include "table.h"
 

@@ -32,8 +32,8 @@ size_t table_bytes(const table *self);
 bool table_has_room(const table *self, zg_msg *msg);
 
 /* Put a copy of a message of 1 to TABLE_FRAMES frames, in place of the item
- * with the same key. `at` is a time of the caller's choice, for example when the
- * key expires, or 0 for none. */
+ * with the same key. `at` is a time of the caller's choice, for example when
+ * the key expires, or 0 for none. */
 void table_put(table *self, zg_msg *msg, int64_t at);
 
 /* Apply an update: put it, or remove its key if the last frame is empty. */
@@ -51,8 +51,8 @@ item *table_lower_bound(table *self, const void *key, size_t size);
 item *table_first(table *self);
 item *item_next(const item *it);
 
-/* Return the first item that has a time, and the next one, or NULL. The order is
- * that in which the items were put, not that of the times. */
+/* Return the first item that has a time, and the next one, or NULL. The order
+ * is that in which the items were put, not that of the times. */
 item *table_first_timed(table *self);
 item *item_next_timed(const item *it);
 int64_t item_time(const item *it);

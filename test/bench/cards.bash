@@ -117,7 +117,7 @@ card5() {
   echo '| Pattern | Code lines | Beside publisher or client | Updates/s | Replay or snapshot | Silence: killed | Lost |'
   echo '|---|---|---|---|---|---|---|'
   echo "| Last value cache | $(code lvcache.c 'table.[ch]') | cache | $(row_of lvcache) |" \
-    "$(row_of lvcache-replay) topics/s | until it is started again | what is published meanwhile |"
+    "$(row_of lvcache-replay) topics/s | until it is started again | the messages of that time |"
   # shellcheck disable=SC2086    # names of files
   echo "| Clone 3 | $(code clonesrv3.c clonecli3.c kvsimple.h $table $replica) | server |" \
     "$(row_of clonesrv3) | $(row_of clone-snapshot-1000000) keys/s | until it is started again | the table |"
