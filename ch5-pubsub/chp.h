@@ -16,7 +16,8 @@
  *     KTHXBAI                [KTHXBAI][number of the snapshot]...[subtree]
  *     HUGZ                   [HUGZ][0]...[epoch]
  *
- * An epoch names one run of a server. RFC 12 leaves the value of HUGZ empty.
+ * An epoch names a period in which a server is active: from its start, or from
+ * a failover. RFC 12 leaves the value of HUGZ empty.
  */
 #pragma once
 #include "zg.h"

@@ -5,9 +5,9 @@
  *                                (this)     PUB ------> both servers
  *
  * The agent is a thread. It keeps a replica of the table of one server, the
- * current one. While it joins, it requests a snapshot once a second: that is
- * the vote by which a passive server becomes active. After a silence it joins
- * the other server.
+ * current one. While it joins, it sends a request for a snapshot once a second.
+ * The request is a vote, by which a passive server becomes active. If the
+ * current server is silent, the agent joins the other one.
  *
  * It sends the updates of the application to both servers. An update that comes
  * back with a number is confirmed; the agent sends the others again. The wait
@@ -30,7 +30,7 @@ enum {
     BATCH = 100,           /* messages from a server, then a command */
 };
 
-/* Each server has a context: a slow name server delays only one of them. */
+/* A context per server: a slow name lookup of one does not delay the other. */
 struct server {
     char endpoint[256], publisher[256];
     void *ctx, *collector;
@@ -41,18 +41,19 @@ struct clone {
     bool has_ended;
     struct kvmsg_writer writer;
     pthread_t thread;
-    void *command; /* of the agent, and all that follows */
+    void *command; /* this and all that follow are the agent's */
     struct server server[MAX_SERVERS];
     int server_count, current;
     struct replica replica;
-    table *unconfirmed; /* the times are those at which they were sent */
-    long silence, resend_ms;
+    table *unconfirmed; /* updates; item_time() is when they were last sent */
+    long resend_ms;
     int64_t vote_at;
     int64_t sync_until; /* deadline of clone_sync(), or 0 */
 };
 
 /* ---- Servers ------------------------------------------------------------ */
 
+/* Join a server. */
 static void visit(struct clone *self, int server)
 {
     self->current = server;
@@ -79,22 +80,23 @@ static void send_update(struct clone *self, zg_msg *update)
 static void resend(struct clone *self)
 {
     int64_t until = zg_now() - self->resend_ms;
+    bool has_resent = false;
     zg_msg update = { 0 };
-    item *it = table_first_timed(self->unconfirmed);
+    item *it;
 
-    if (it == NULL || item_time(it) > until)
-        return;
-    for (; it != NULL && item_time(it) <= until;
-         it = table_first_timed(self->unconfirmed)) {
+    while ((it = table_first_timed(self->unconfirmed)) != NULL
+           && item_time(it) <= until) {
         item_append(it, &update);
-        send_update(self, &update);
+        kvmsg_age(&update, zg_now() - item_time(it));
+        send_update(self, &update); /* which moves it to the end */
         zg_clear(&update);
+        has_resent = true;
     }
-    if (self->resend_ms < MAX_RESEND_MS)
+    if (has_resent && self->resend_ms < MAX_RESEND_MS)
         self->resend_ms *= 2;
 }
 
-/* The server has published an update: if it is ours, it is confirmed. */
+/* Remove an unconfirmed update if the server has published it. */
 static void confirm(struct clone *self, zg_msg *update)
 {
     zmq_msg_t *key = &update->frame[KV_KEY];
@@ -107,7 +109,7 @@ static void confirm(struct clone *self, zg_msg *update)
     }
 }
 
-/* The replica has a new table: it confirms the updates that are in it. */
+/* Remove the unconfirmed updates that the new table contains. */
 static void confirm_all(struct clone *self)
 {
     zg_msg update = { 0 };
@@ -166,12 +168,12 @@ static bool try_to_connect(void *sock, const char *endpoint)
 /* [CONNECT][endpoint] */
 static int add_server(struct clone *self, zg_msg *command)
 {
-    struct server *server = &self->server[self->server_count];
     const char *endpoint = zmq_msg_data(&command->frame[1]);
     char derived[256];
 
     if (self->server_count == MAX_SERVERS)
         return EINVAL;
+    struct server *server = &self->server[self->server_count];
     snprintf(server->endpoint, sizeof server->endpoint, "%s", endpoint);
     snprintf(server->publisher, sizeof server->publisher, "%s",
              chp_endpoint(derived, endpoint, 1));
@@ -196,12 +198,15 @@ static int add_server(struct clone *self, zg_msg *command)
 /* [SET][key][number][uuid][properties][value] */
 static int set(struct clone *self, zg_msg *command)
 {
-    if (table_count(self->unconfirmed) >= MAX_UNCONFIRMED)
-        return ENOBUFS;
+    zmq_msg_t *key = &command->frame[KV_KEY];
     zg_pop(command, 1);
     if (!kv_is_below(command, self->replica.subtree,
                      self->replica.subtree_size))
         return EINVAL;
+    if (table_count(self->unconfirmed) >= MAX_UNCONFIRMED
+        && table_find(self->unconfirmed, zmq_msg_data(key), zmq_msg_size(key))
+               == NULL)
+        return ENOBUFS;
     send_update(self, command);
     return 0;
 }
@@ -209,7 +214,7 @@ static int set(struct clone *self, zg_msg *command)
 /* [GET][key] */
 static void get(struct clone *self, zg_msg *command)
 {
-    const void *key = zmq_msg_data(&command->frame[1]), *value = NULL;
+    const void *key = zmq_msg_data(&command->frame[1]), *value = "";
     size_t key_size = zmq_msg_size(&command->frame[1]), size = 0;
     item *it = table_find(self->unconfirmed, key, key_size);
 
@@ -220,22 +225,23 @@ static void get(struct clone *self, zg_msg *command)
     reply(self, size > 0 ? 0 : ENOENT, value, size);
 }
 
-/* Obey a command. [SYNC][ms] gets its reply in tick(). Return false for [END].
- */
+/* Execute a command. tick() replies to [SYNC][ms]. Return false for [END]. */
 static bool from_application(struct clone *self, zg_msg *command)
 {
+    if (zg_is(command, 0, "END"))
+        return false;
     if (zg_is(command, 0, "SUBTREE"))
-        reply(self, set_subtree(self, command), NULL, 0);
+        reply(self, set_subtree(self, command), "", 0);
     else if (zg_is(command, 0, "CONNECT"))
-        reply(self, add_server(self, command), NULL, 0);
+        reply(self, add_server(self, command), "", 0);
     else if (zg_is(command, 0, "SET"))
-        reply(self, set(self, command), NULL, 0);
+        reply(self, set(self, command), "", 0);
     else if (zg_is(command, 0, "GET"))
         get(self, command);
     else if (zg_is(command, 0, "SYNC"))
         self->sync_until =
             zg_now() + *(long *) zmq_msg_data(&command->frame[1]);
-    return !zg_is(command, 0, "END");
+    return true;
 }
 
 /* ---- The agent ---------------------------------------------------------- */
@@ -248,7 +254,7 @@ static void tick(struct clone *self)
     bool is_synced = table_count(self->unconfirmed) == 0;
 
     if (self->sync_until > 0 && (is_synced || now >= self->sync_until)) {
-        reply(self, is_synced ? 0 : ETIMEDOUT, NULL, 0);
+        reply(self, is_synced ? 0 : ETIMEDOUT, "", 0);
         self->sync_until = 0;
     }
     if (self->server_count == 0)
@@ -298,7 +304,6 @@ struct clone *clone_new(void *ctx, long silence)
     if (self == NULL)
         zg_die("calloc");
     snprintf(inproc, sizeof inproc, "inproc://clone-%p", (void *) self);
-    self->silence = silence;
     self->writer = kvmsg_new_writer();
     self->unconfirmed = table_new();
     replica_init(&self->replica, ctx, KVMSG_FRAMES, "", silence);
@@ -334,7 +339,7 @@ void clone_destroy(struct clone **self)
     zmq_close(it->command);
     replica_destroy(&it->replica);
     table_destroy(&it->unconfirmed);
-    /* Do not wait for the contexts: a lookup may be pending. */
+    /* Do not wait for the contexts: a name lookup may still run. */
     for (int i = 0; i < it->server_count; i++) {
         zmq_close(it->server[i].collector);
         pthread_detach(zg_thread(end_context, it->server[i].ctx));
@@ -402,7 +407,7 @@ bool clone_set(struct clone *self, const void *key, size_t key_size,
     kvmsg_set_uuid(&msg, &self->writer);
     snprintf(seconds, sizeof seconds, "%ld", ttl);
     kvmsg_set_property(&msg, "ttl", seconds);
-    int error = EINVAL;
+    int error = EINVAL; /* a reserved key */
     if (!kv_is_reserved(&msg))
         error = request(self, "SET", &msg) ? 0 : errno;
     zg_clear(&msg);

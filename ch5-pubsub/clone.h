@@ -11,19 +11,20 @@
  *     free(value);
  *     clone_destroy(&table);
  *
- * A thread keeps a replica of the table, sends updates again until a server has
- * published them, and goes to the other server when one falls silent. Use a
- * clone from one thread at a time. The functions that return bool set errno
- * when they return false: EINVAL for a bad argument, ETERM on shutdown.
+ * A thread keeps a replica of the table, sends each update again until a server
+ * has published it, and joins the other server when the current one is silent.
+ * Use a clone from one thread at a time. A function that returns false sets
+ * errno: EINVAL for a bad argument, ETERM on shutdown. Unconfirmed updates are
+ * lost at the end: call clone_sync() first.
  *
  * (Without a typedef: glibc has a function of that name.)
  */
 #pragma once
 #include "zg.h"
 
-/* Go to the other server when one has been silent for this time in ms: some
- * times its interval of HUGZ. A frame must arrive within it: a value of 1 MB
- * takes 4 s at 2 Mbit/s. */
+/* Return a new clone. It joins the other server after `silence` ms without a
+ * message, which must be some intervals of HUGZ. A frame must arrive within
+ * this time: 1 MB takes 4 s at 2 Mbit/s. */
 struct clone *clone_new(void *ctx, long silence);
 void clone_destroy(struct clone **self);
 
@@ -33,13 +34,14 @@ void clone_destroy(struct clone **self);
 bool clone_subtree(struct clone *self, const char *subtree);
 
 /* Connect to a server by its endpoint for snapshots, tcp://localhost:5556. The
- * server has the next two ports too. An endpoint that libzmq refuses, or a
- * third server, is EINVAL. */
+ * next two ports are the server's too. EINVAL: libzmq refuses the endpoint, or
+ * there are two servers already. */
 bool clone_connect(struct clone *self, const char *endpoint);
 
-/* Set a key of 1 to 255 bytes, in the subtree, to a value of at most 1000000,
- * for ttl seconds of at most nine digits; 0 is no ttl. An empty value deletes
- * the key. Both are copied. ENOBUFS: 10000 keys are unconfirmed. */
+/* Set a key of 1 to 255 bytes to a copy of a value of at most 1,000,000 bytes.
+ * The key expires after ttl seconds, at most nine digits; 0 is no ttl. An empty
+ * value deletes the key. EINVAL: the key is outside the subtree, or KTHXBAI or
+ * HUGZ. ENOBUFS: 10,000 keys are unconfirmed. */
 bool clone_set(struct clone *self, const void *key, size_t key_size,
                const void *value, size_t value_size, long ttl);
 

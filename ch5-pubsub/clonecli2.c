@@ -8,7 +8,9 @@
  * snapshot; apply the updates above its number. The second step is easily
  * forgotten. A subscription takes time to arrive, and an update that is
  * published after the snapshot but before that moment would be lost. Updates
- * wait in the SUB socket until the snapshot is complete.
+ * wait in the SUB socket until the snapshot is complete. If no HUGZ arrives
+ * within 3 s, the client joins without it, since the Guide's servers send none;
+ * it joins again if a HUGZ arrives later.
  *
  * If the server is silent, or has restarted, the client joins again. It does
  * not detect a missed update; clonecli3 does.
@@ -74,16 +76,16 @@ static void subscribe(struct client *self)
 }
 
 /* Wait for HUGZ: from now on we receive all updates. The snapshot will contain
- * the earlier ones. Return -1 on shutdown. */
+ * the earlier ones. Return 1, 0 if no HUGZ arrives in time, -1 on shutdown. */
 static int await_hugz(struct client *self)
 {
     int64_t deadline = zg_now() + CHP_NO_HUGZ_MS;
     zg_msg msg = { 0 };
     int result;
 
-    do
+    do {
         result = receive(&msg, self->updates, deadline);
-    while (result == 1 && !zg_is(&msg, KV_KEY, CHP_HUGZ));
+    } while (result == 1 && !zg_is(&msg, KV_KEY, CHP_HUGZ));
     self->has_hugz = result == 1;
     if (self->has_hugz)
         zmq_msg_copy(&self->epoch, &msg.frame[KVSIMPLE_VALUE]);
@@ -100,6 +102,7 @@ static int fetch(struct client *self, void *snapshot)
 
     table_destroy(&self->table);
     self->table = table_new();
+    self->sequence = 0;
     zmq_send(snapshot, CHP_ICANHAZ, strlen(CHP_ICANHAZ), 0);
     for (;;) {
         result = receive(&msg, snapshot, zg_now() + self->silence);
@@ -116,6 +119,7 @@ static int fetch(struct client *self, void *snapshot)
     return result;
 }
 
+/* Try to join once. Return as fetch() does. */
 static int try_to_join(struct client *self)
 {
     void *snapshot = zg_socket(self->ctx, ZMQ_DEALER);
@@ -150,9 +154,11 @@ static const char *take(struct client *self, zg_msg *msg)
     int64_t number = kv_number(msg);
 
     if (zg_is(msg, KV_KEY, CHP_HUGZ)) {
-        bool is_same = zg_equal(&msg->frame[KVSIMPLE_VALUE], &self->epoch);
-        self->has_hugz = true;
-        return is_same ? NULL : "the server has restarted";
+        if (!self->has_hugz)
+            return "the first HUGZ was late";
+        if (!zg_equal(&msg->frame[KVSIMPLE_VALUE], &self->epoch))
+            return "the server has restarted";
+        return NULL;
     }
     if (number <= self->received)
         return "the server has restarted";

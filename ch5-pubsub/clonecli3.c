@@ -6,9 +6,9 @@
  *              PUSH ---> PULL clonesrv3
  *                   5558
  *
- * The numbers of updates rise by one. A gap tells that the queue of this client
- * was full, and that an update is lost. Then, as when the server has restarted
- * or is silent, the replica joins again: one loop heals all faults.
+ * The numbers of updates rise by one. A gap tells that an update is lost, since
+ * a queue was full. Then the client joins again, as it does when the server has
+ * restarted or is silent.
  *
  * A key that this client sets goes to the server first. It changes the replica
  * when it comes back with a number. An update that is lost on its way to the
@@ -33,7 +33,7 @@ static const char usage[] =
     "[SNAPSHOT [PUBLISHER [COLLECTOR]]]\n"
     "Keeps a replica of the server's table, and sets random keys.\n"
     "  -C         set no keys\n"
-    "  -m N       keys to set per second; 0: as fast as possible (1)\n"
+    "  -m N       keys per second, at most 1000; 0: as fast as possible (1)\n"
     "  -n COUNT   end after this update; 0: until stopped (0)\n"
     "  -t MS      join again after this silence, at least 2000 (10000)\n"
     "  SNAPSHOT   connect (tcp://localhost:5556)\n"
@@ -47,7 +47,7 @@ struct client {
     struct replica replica;
     void *collector;
     long count, rate;
-    int64_t set_at; /* when to set the next key */
+    int64_t set_at; /* when to set the next key, ZG_FOREVER with -C */
 };
 
 static bool is_done(struct client *self)
@@ -67,10 +67,10 @@ static void follow(struct client *self)
     zg_clear(&msg);
 }
 
-/* Return true if the replica is complete and it is time to set a key. */
-static bool may_set(struct client *self, int64_t now)
+/* Return when to set the next key: never while the replica joins. */
+static int64_t next_set_at(struct client *self)
 {
-    return self->replica.state == REPLICA_FOLLOWING && now >= self->set_at;
+    return self->replica.state == REPLICA_FOLLOWING ? self->set_at : ZG_FOREVER;
 }
 
 /* Send a random update. It is lost if the queue to the server is full. */
@@ -88,14 +88,14 @@ static void run(struct client *self)
 {
     while (!is_done(self)) {
         int64_t next_at = replica_tick(&self->replica);
-        if (may_set(self, next_at))
-            next_at = self->set_at;
+        if (next_at > next_set_at(self))
+            next_at = next_set_at(self);
         zmq_pollitem_t input = { .socket = replica_socket(&self->replica),
                                  .events = ZMQ_POLLIN };
         if (zg_poll(&input, 1, next_at) == -1)
             break;
         follow(self);
-        if (may_set(self, zg_now()))
+        if (zg_now() >= next_set_at(self))
             set_key(self);
     }
 }
@@ -104,7 +104,7 @@ int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     struct client self = { .count = zg_number('n'), .rate = zg_number('m') };
-    if (zg_number('t') < 2 * CHP_HUGZ_MS)
+    if (zg_number('t') < 2 * CHP_HUGZ_MS || self.rate > 1000)
         zg_usage_error();
     void *ctx = zg_start();
 

@@ -50,8 +50,9 @@ static bool is_done(struct server *self)
     return self->count > 0 && self->number >= self->count;
 }
 
-/* Publish the updates that are due by now, at most a batch. */
-static void publish(struct server *self)
+/* Publish the updates that are due by now, at most a batch. Return when to
+ * publish the next ones. */
+static int64_t publish(struct server *self)
 {
     int64_t due = (zg_now() - self->began_at) * self->rate / 1000;
     zg_msg update = { 0 };
@@ -66,15 +67,16 @@ static void publish(struct server *self)
             break; /* shutdown */
     }
     zg_clear(&update);
+    return self->rate == 0 || self->number < due ? 0 : zg_now() + 1;
 }
 
 static void run(struct server *self)
 {
     zmq_pollitem_t stop = { self->publisher, 0, ZMQ_POLLERR, 0 };
-    int64_t wait = self->rate > 0 ? 1 : 0;
+    int64_t next_at = 0;
 
-    while (!is_done(self) && zg_poll(&stop, 1, zg_now() + wait) != -1)
-        publish(self);
+    while (!is_done(self) && zg_poll(&stop, 1, next_at) != -1)
+        next_at = publish(self);
 }
 
 int main(int argc, char *argv[])

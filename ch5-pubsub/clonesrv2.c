@@ -4,9 +4,9 @@
  *     DEALER clonecli2 <--- ROUTER clonesrv2 PUB ---> SUB clonecli2
  *      [ICANHAZ?]     5556          (this)      5557
  *
- * A late client asks for a snapshot, which is the table after a certain update.
- * The same thread publishes the updates and starts the snapshots, so the number
- * of that update is exact.
+ * A late client asks for a snapshot. The server sends all items of the table,
+ * and the number of the last update before the request: the snapshot contains
+ * all updates up to that number. (snapshots.h: items may be newer.)
  *
  * Once a second the server publishes HUGZ. It proves to a client that its
  * subscription is active and that the server is alive. The epoch in HUGZ tells
@@ -55,8 +55,9 @@ static bool is_done(struct server *self)
     return self->count > 0 && self->number >= self->count;
 }
 
-/* Publish the updates that are due by now, at most a batch. */
-static void publish(struct server *self)
+/* Publish the updates that are due by now, at most a batch. Return when to
+ * publish the next ones. */
+static int64_t publish(struct server *self)
 {
     int64_t due = (zg_now() - self->began_at) * self->rate / 1000;
     zg_msg update = { 0 };
@@ -71,9 +72,10 @@ static void publish(struct server *self)
             break; /* shutdown */
     }
     zg_clear(&update);
+    return self->rate == 0 || self->number < due ? 0 : zg_now() + 1;
 }
 
-/* [client][ICANHAZ?] */
+/* [client][ICANHAZ?]: models 2 and 3 have no subtrees. */
 static void begin_snapshots(struct server *self)
 {
     zg_msg request = { 0 };
@@ -95,15 +97,15 @@ static void run(struct server *self)
 
     while (!is_done(self) && zg_poll(&requests, 1, next_at) != -1) {
         begin_snapshots(self);
-        publish(self);
+        int64_t publish_at = publish(self);
         if (zg_now() >= self->hugz_at) {
             snapshots_publish_hugz(self->snapshots, self->publisher,
                                    self->number);
             self->hugz_at = zg_now() + CHP_HUGZ_MS;
         }
         next_at = snapshots_send(self->snapshots, self->table);
-        if (next_at > zg_now() + 1) /* the next updates */
-            next_at = self->rate > 0 ? zg_now() + 1 : 0;
+        if (next_at > publish_at)
+            next_at = publish_at;
     }
 }
 

@@ -54,8 +54,12 @@ static void publish(struct server *self)
             break;
         if (update.count == 0)
             continue;
-        if (kv_is_reserved(&update) || !table_has_room(self->table, &update)) {
+        if (kv_is_reserved(&update)) {
             zg_drop(&update, "a client");
+            continue;
+        }
+        if (!table_has_room(self->table, &update)) {
+            fprintf(stderr, "W: the table is full: an update is dropped\n");
             continue;
         }
         kv_set_number(&update, ++self->number);
@@ -65,7 +69,7 @@ static void publish(struct server *self)
     zg_clear(&update);
 }
 
-/* [client][ICANHAZ?] */
+/* [client][ICANHAZ?]: models 2 and 3 have no subtrees. */
 static void begin_snapshots(struct server *self)
 {
     zg_msg request = { 0 };

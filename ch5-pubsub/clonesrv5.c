@@ -70,9 +70,10 @@ static void publish(struct server *self)
             break;
         if (update.count == 0)
             continue;
-        if (!kvmsg_is_acceptable(&update)
-            || !table_has_room(self->table, &update))
+        if (!kvmsg_is_acceptable(&update))
             zg_drop(&update, "a client");
+        else if (!table_has_room(self->table, &update))
+            fprintf(stderr, "W: the table is full: an update is dropped\n");
         else
             apply(self, &update);
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: 0BSD */
 /* clonesrv6.c - one of a pair of servers with the same table.
  *
- *     clients ---> ROUTER P            PUB P+1 ---> clients, the peer
- *     clients, the peer ---> SUB P+2
- *                       clonesrv6      PUB, SUB <===> the peer   5003, 5004
- *      P = 5556, 5566    (this)        SUB <--- PUB P+1 of the peer
+ *     clients, the peer ---> ROUTER P             PUB P+1 ---> clients,
+ *     clients, the peer ---> SUB P+2                           the peer
+ *                              clonesrv6
+ *           P = 5556, 5566      (this)      PUB, SUB <===> the peer, 5003, 5004
  *
  * The two are a Binary Star pair (bstar.h). The active server works as
  * clonesrv5: it numbers, stores and publishes updates. The passive one keeps a
@@ -70,16 +70,18 @@ enum {
     SILENCE = 10,       /* intervals of the active, then join it again */
     DELETED_MS = 60000, /* to remember that a key was deleted */
     MAX_DELETED = 100000,
+    HELD = 3,          /* intervals: a living peer has received an update */
     TERM = 1000000000, /* a new active server numbers from a multiple of it */
 };
 
 struct server {
-    void *ctx, *peer_ctx; /* a slow name server delays only the second one */
+    void *ctx, *peer_ctx; /* a slow name lookup must not delay the clients */
     bstar *star;
+    int64_t interval;
     void *snapshot, *publisher, *collector;
     void *forward;          /* to the collector of the peer */
-    struct replica replica; /* of the peer's table; ours if we are active */
-    void *followed;         /* the socket of the replica that bstar reads */
+    struct replica replica; /* its table is ours while we are active */
+    void *followed;         /* the socket of the replica that bstar polls */
     char peer_publisher[256];
     pending *pending;
     struct kvmsg_writer writer; /* of the updates that have no uuid */
@@ -101,6 +103,7 @@ static item *last_update(struct server *self, zg_msg *update)
                       : table_find(self->deleted, bytes, zmq_msg_size(key));
 }
 
+/* If the update deletes its key, remember it for DELETED_MS. */
 static void remember_delete(struct server *self, zg_msg *update)
 {
     if (zmq_msg_size(&update->frame[KVMSG_VALUE]) > 0)
@@ -135,6 +138,7 @@ static void apply(struct server *self, zg_msg *update)
 static void apply_new(void *arg, zg_msg *update)
 {
     struct server *self = arg;
+    kvmsg_set_property(update, "known", NULL);
     if (!kvmsg_has_uuid(update))
         kvmsg_set_uuid(update, &self->writer);
     pending_we_published(self->pending, update);
@@ -147,19 +151,20 @@ static void apply_new(void *arg, zg_msg *update)
 static void confirm(struct server *self, zg_msg *update)
 {
     zmq_msg_t *key = &update->frame[KV_KEY];
-    item *it = last_update(self, update);
-    zg_msg last = { 0 };
+    item *it =
+        table_find(self->replica.table, zmq_msg_data(key), zmq_msg_size(key));
+    item *last = last_update(self, update);
+    zg_msg now = { 0 };
 
     if (it != NULL)
-        item_append(it, &last);
+        kvmsg_load(it, &now);
+    else if (last != NULL)
+        item_append(last, &now);
     else
-        kvmsg_make(&last, zmq_msg_data(key), zmq_msg_size(key), "", 0);
-    if (it != NULL && item_time(it) != 0
-        && zmq_msg_size(&last.frame[KVMSG_VALUE]) > 0)
-        kvmsg_set_ttl(&last, item_time(it));
-    if (it == NULL || kvmsg_compare(update, it) >= 0)
-        zmq_msg_copy(&last.frame[KVMSG_UUID], &update->frame[KVMSG_UUID]);
-    apply(self, &last);
+        kvmsg_make(&now, zmq_msg_data(key), zmq_msg_size(key), "", 0);
+    if (last == NULL || kvmsg_compare(update, last) >= 0)
+        zmq_msg_copy(&now.frame[KVMSG_UUID], &update->frame[KVMSG_UUID]);
+    apply(self, &now);
 }
 
 /* Return true if an update has been applied before, or if a later one of the
@@ -179,14 +184,8 @@ static bool is_outdated(struct server *self, zg_msg *update)
 {
     int64_t known = kvmsg_number_property(update, "known");
     item *it = last_update(self, update);
-    zg_msg last = { 0 };
-
-    if (known == -1 || it == NULL || kvmsg_compare(update, it) != 0)
-        return false;
-    item_append(it, &last);
-    bool has_changed = kv_number(&last) > known;
-    zg_clear(&last);
-    return has_changed;
+    return known != -1 && it != NULL && kvmsg_compare(update, it) == 0
+           && kvmsg_item_number(it) > known;
 }
 
 static int send_snapshots(zg_msg *msg, void *sock, void *arg)
@@ -238,7 +237,7 @@ static void expire(struct server *self)
 
 static int follow(zg_msg *msg, void *sock, void *arg);
 
-/* Let bstar read the socket that the replica has now. */
+/* Let bstar poll the present socket of the replica. */
 static void read_replica(struct server *self)
 {
     if (replica_socket(&self->replica) == self->followed)
@@ -296,33 +295,39 @@ static int collect(zg_msg *update, void *sock, void *arg)
     struct server *self = arg;
     (void) sock;
 
-    if (!kvmsg_is_valid(update) || !kvmsg_is_acceptable(update)
-        || !table_has_room(self->replica.table, update)) {
+    if (!kvmsg_is_valid(update) || !kvmsg_is_acceptable(update)) {
         zg_drop(update, "a client");
+    } else if (!table_has_room(self->replica.table, update)) {
+        fprintf(stderr, "W: the table is full: an update is dropped\n");
     } else if (!bstar_is_active(self->star)) {
         pending_client_sent(self->pending, update);
     } else if (is_applied(self, update)) {
         confirm(self, update);
     } else if (!is_outdated(self, update)) {
-        kvmsg_set_property(update, "known", NULL);
         apply_new(self, update);
     }
     return 0;
 }
 
-/* The numbers of the new active server are above all that the other may have
- * given. */
+/* Begin a new epoch: abort all snapshots. */
+static void begin_epoch(struct server *self)
+{
+    snapshots_destroy(&self->snapshots);
+    self->snapshots = snapshots_new(self->snapshot, KVMSG_FRAMES, kvmsg_load);
+}
+
+/* Number above all updates that the other server can have published, unless
+ * there was none. Publish the held updates. */
 static int become_active(zg_msg *msg, void *sock, void *arg)
 {
     struct server *self = arg;
     (void) msg, (void) sock;
 
+    if (self->replica.state != REPLICA_IDLE || self->replica.sequence > 0)
+        self->replica.sequence = (self->replica.sequence / TERM + 1) * TERM;
     replica_leave(&self->replica);
     read_replica(self);
-    snapshots_destroy(&self->snapshots);
-    self->snapshots = snapshots_new(self->snapshot, KVMSG_FRAMES, kvmsg_load);
-    if (self->replica.sequence > 0)
-        self->replica.sequence = (self->replica.sequence / TERM + 1) * TERM;
+    begin_epoch(self);
     pending_take_all(self->pending, apply_new, self);
     snapshots_publish_hugz(self->snapshots, self->publisher,
                            self->replica.sequence);
@@ -334,8 +339,7 @@ static int become_passive(zg_msg *msg, void *sock, void *arg)
     struct server *self = arg;
     (void) msg, (void) sock;
 
-    snapshots_destroy(&self->snapshots);
-    self->snapshots = snapshots_new(self->snapshot, KVMSG_FRAMES, kvmsg_load);
+    begin_epoch(self);
     replica_join(&self->replica, zg_value[2], self->peer_publisher);
     read_replica(self);
     return 0;
@@ -349,7 +353,7 @@ static int every_interval(zg_msg *msg, void *sock, void *arg)
     forget_deletes(self);
     if (bstar_is_active(self->star)) {
         if (bstar_hears_peer(self->star))
-            pending_expire(self->pending);
+            pending_expire(self->pending, HELD * self->interval);
         expire(self);
         snapshots_publish_hugz(self->snapshots, self->publisher,
                                self->replica.sequence);
@@ -363,6 +367,7 @@ static void open_all(struct server *self, bool is_primary, long interval)
 {
     char endpoint[256];
 
+    self->interval = interval;
     self->star =
         bstar_new(self->ctx, is_primary, zg_value[1], zg_value[3], interval);
     self->publisher = zg_socket(self->ctx, ZMQ_PUB);
@@ -384,7 +389,7 @@ static void open_all(struct server *self, bool is_primary, long interval)
     self->deleted = table_new();
     self->writer = kvmsg_new_writer();
     replica_init(&self->replica, self->peer_ctx, KVMSG_FRAMES, "",
-                 (int64_t) interval * SILENCE);
+                 self->interval * SILENCE);
     bstar_reader(self->star, self->collector, collect, self);
     bstar_new_active(self->star, become_active, self);
     bstar_new_passive(self->star, become_passive, self);
@@ -409,7 +414,7 @@ static void close_all(struct server *self)
     zmq_close(self->publisher);
     zmq_close(self->collector);
     zmq_close(self->forward);
-    /* Do not wait for this context: a lookup may be pending. */
+    /* Do not wait for this context: a name lookup may still run. */
     pthread_detach(zg_thread(end_context, self->peer_ctx));
 }
 
@@ -426,6 +431,8 @@ int main(int argc, char *argv[])
         count++;
     for (; !is_primary && count < 4; count++)
         zg_value[count] = backup_endpoints[count];
+    if (strlen(zg_value[2]) > CHP_ENDPOINT_MAX)
+        zg_usage_error();
 
     struct server self = { .ctx = zg_start(), .peer_ctx = zmq_ctx_new() };
     open_all(&self, is_primary, interval);

@@ -4,9 +4,10 @@
  *     [key][number][uuid][properties][value]
  *
  * The uuid has 16 bytes, or none. It names an update wherever the update goes.
- * Properties are lines "name=value\n". One is known to servers: ttl, the
- * seconds until the key expires. Pass only valid messages to the functions
- * below; those that make one expect an empty msg.
+ * Properties are lines "name=value\n". Servers interpret two: ttl, the seconds
+ * until the key expires, and known, which a passive server adds to an update
+ * that it passes on. Pass only valid messages to the functions below; those
+ * that make one expect an empty msg.
  *
  * Guide: chapter 5, "Ephemeral Values".
  */
@@ -57,6 +58,9 @@ bool kvmsg_has_uuid(zg_msg *msg);
 
 /* Return true if both have a uuid, and it is the same. */
 bool kvmsg_has_uuid_of(zg_msg *msg, const item *it);
+
+/* Return the number of an item. */
+int64_t kvmsg_item_number(const item *it);
 
 /* If both are from the same writer, return -1 if it made msg before the item, 1
  * if after it; otherwise 0. */

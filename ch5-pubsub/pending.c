@@ -6,7 +6,6 @@ enum {
     MAX_HELD = 1000000,
     MAX_KNOWN = 500000,
     PASS_ON_MS = 1000, /* the active server has not received the update */
-    EXPIRE_MS = 3000,  /* a living peer has received the update */
 };
 
 /* Where a held update came from: its number says so. */
@@ -166,12 +165,12 @@ void pending_peer_has(pending *self, table *items)
     }
 }
 
-void pending_expire(pending *self)
+void pending_expire(pending *self, int64_t msecs)
 {
-    int64_t now = zg_now();
+    int64_t until = zg_now() - msecs;
     item *it;
     while ((it = table_first_timed(self->held)) != NULL
-           && item_time(it) <= now - EXPIRE_MS)
+           && item_time(it) <= until)
         table_remove(self->held, it);
 }
 

@@ -14,15 +14,15 @@
  *     the peer publishes an earlier one          kept            kept
  *     the peer publishes one of another writer   kept            dropped
  *     held for 1 s by the passive server         passed on       passed on
- *     held for 3 s by the active, whose peer lives    -          dropped
+ *     held for some intervals by the active one  -               dropped
  *     this server becomes active                 published       published
  *
  * Earlier and later are the updates of the same writer: see kvmsg_compare(). An
  * update of another writer that is known changes nothing.
  *
  * An update is known if its uuid is among the last 500,000. So a server does
- * not apply an update twice, whether a client sends it again, the peer passes
- * it on, or it was in the queue of a process that was frozen.
+ * not apply an update twice if a client sends it again, if the peer passes it
+ * on, or if it was in the queue of a process that was frozen.
  */
 #pragma once
 #include "kvmsg.h"
@@ -35,21 +35,21 @@ void pending_destroy(pending **self);
 /* Return true if the uuid of this update is known. */
 bool pending_is_known(pending *self, zg_msg *update);
 
-/* A client has sent this update to us, the passive server. */
+/* Hold an update of a client: this server is passive. */
 void pending_client_sent(pending *self, zg_msg *update);
 
-/* We, the active server, publish this update: it has a uuid. */
+/* Hold an update that this active server publishes. It has a uuid. */
 void pending_we_published(pending *self, zg_msg *update);
 
-/* The peer has published this update. */
+/* Drop the held update if this one of the peer replaces it. */
 void pending_peer_published(pending *self, zg_msg *update);
 
-/* The peer has this table: a snapshot of it has replaced ours. */
+/* Do the same for all items of a snapshot of the peer's table. */
 void pending_peer_has(pending *self, table *items);
 
-/* Drop the updates that are held for 3 s: the peer is alive and has received
- * them. */
-void pending_expire(pending *self);
+/* Drop the updates that are held for `msecs`: call this only while the peer is
+ * alive, since then it has received them. */
+void pending_expire(pending *self, int64_t msecs);
 
 /* Call a function with a copy of each held update: of those held for 1 s, or of
  * all, which are not held any longer. An update whose ttl has ended deletes its

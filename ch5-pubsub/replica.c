@@ -183,9 +183,11 @@ static int64_t count_in(struct replica *self, zg_msg *hugz)
  * before our snapshot tells nothing. */
 static void check(struct replica *self, zg_msg *hugz)
 {
+    bool has_hugz = self->has_hugz;
     self->has_hugz = true;
     if (!zg_equal(&self->epoch, &hugz->frame[self->frames - 1])) {
-        join_again(self, "the server has restarted");
+        join_again(self, has_hugz ? "the server has restarted"
+                                  : "the first HUGZ was late");
     } else if (self->frames == KVMSG_FRAMES && self->count != -1
                && kvmsg_number_property(hugz, "number") >= self->sequence) {
         int64_t count = count_in(self, hugz);

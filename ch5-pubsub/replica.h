@@ -35,7 +35,8 @@ enum replica_state {
 /* The effect of a message: none, one key is updated, a snapshot is complete. */
 enum replica_change { REPLICA_UNCHANGED, REPLICA_UPDATED, REPLICA_REPLACED };
 
-/* The owner may read all fields, and change the table and the sequence. */
+/* The owner may read all fields. It may set ctx and the subtree before a join,
+ * and change the table and the sequence while the replica is idle. */
 struct replica {
     void *ctx, *updates, *snapshot; /* sockets of the join, or NULL */
     void *silent;                   /* a socket that receives nothing */

@@ -152,8 +152,10 @@ bool snapshots_begin(snapshots *self, zg_msg *request, int64_t number)
         return false;
     if (is_served(self, &request->frame[0]))
         return true;
-    if (self->client_count == MAX_CLIENTS)
-        return false;
+    if (self->client_count == MAX_CLIENTS) {
+        fprintf(stderr, "W: a request is refused: 1000 snapshots are served\n");
+        return true;
+    }
     struct client *client = calloc(1, sizeof *client);
     if (client == NULL)
         zg_die("calloc");

@@ -9,13 +9,13 @@
  * key of the last item that was sent to it. The server sends items until the
  * queue of the connection is full, and continues later. As the table changes in
  * between, an item can be newer than the number in KTHXBAI: that is the number
- * of the last update before the request. The replica converges all the same.
- * The client applies all updates above that number, in order, and an update
- * that is applied twice changes nothing.
+ * of the last update before the request. The client then applies all updates
+ * above that number, in order. A key can return to an older value for a moment,
+ * but its last update is applied last, so the replica converges.
  *
- * HUGZ carries the epoch of the server: 16 hexadecimal digits, drawn at its
- * start. Messages of five frames have properties, which tell a client whether
- * it has missed an update of its subtree:
+ * HUGZ carries the epoch of the server: 16 random hexadecimal digits. Messages
+ * of five frames have properties, which tell a client whether it has missed an
+ * update of its subtree:
  *
  *     KTHXBAI   count=C              updates of the subtree up to its number
  *     HUGZ      number=N             of the last update
@@ -39,8 +39,8 @@ snapshots *snapshots_new(void *router, int frames, snapshots_loader *load);
 void snapshots_destroy(snapshots **self);
 
 /* Begin a snapshot for this request, as received. `number` is that of the last
- * update. Return false if the request is malformed or 1000 clients are being
- * served. A request from a client that is being served changes nothing. */
+ * update. Return false if the request is malformed. It is refused if 1000
+ * clients are being served, and ignored if this client is. */
 bool snapshots_begin(snapshots *self, zg_msg *request, int64_t number);
 
 /* Send the next items to each client. A client that takes none for 30 s loses

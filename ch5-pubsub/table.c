@@ -72,7 +72,8 @@ size_t table_bytes(const table *self)
 
 bool table_has_room(const table *self, zg_msg *msg)
 {
-    return self->bytes + bytes_in(msg) <= TABLE_MAX_BYTES;
+    return self->bytes + bytes_in(msg) <= TABLE_MAX_BYTES
+           || zmq_msg_size(&msg->frame[msg->count - 1]) == 0;
 }
 
 static bool is_less(const item *it, const void *key, size_t size)

@@ -28,7 +28,7 @@ size_t table_count(const table *self);
 size_t table_bytes(const table *self);
 
 /* Return true if the table can take a copy of this message without exceeding
- * TABLE_MAX_BYTES. */
+ * TABLE_MAX_BYTES, or if the message deletes its key. */
 bool table_has_room(const table *self, zg_msg *msg);
 
 /* Put a copy of a message of 1 to TABLE_FRAMES frames, in place of the item

@@ -358,7 +358,7 @@ load clone
 @test "clone 3: a client that missed updates says so, joins again, and has the table" {
   export WAIT_S=40
   up 3
-  listen 3 slow
+  listen 3 slow -t 600000        # it is frozen for longer than the default
   wait_for slow snapshot
   freeze slow
   start fill kvfill -z 1000 3 ipc://c 60000

@@ -112,7 +112,7 @@ misses_updates() {
   local from
   export WAIT_S=40
   up 5
-  listen 5 slow -d "$1"
+  listen 5 slow -d "$1" -t 600000 # it is frozen for longer than the default
   wait_for slow snapshot
   freeze slow
   start fill kvfill -z 1000 5 ipc://c 60000 "$1"

@@ -161,7 +161,7 @@ restart_overtakes() { # MODEL
   local model=$1 n subtree=()
   if ((model > 3)); then subtree=(/client/); fi
   up "$model" -m 20
-  listen "$model" client
+  listen "$model" client -t 600000
   wait_for client snapshot
   if ((model > 2)); then
     for n in 1 2 3; do put_any "$model" /client/$n old; done

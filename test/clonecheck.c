@@ -708,7 +708,6 @@ static void start_writer(int n)
     current = WRITER + n;
     is_up[current] = true;
     self->clone.writer = kvmsg_new_writer();
-    self->clone.silence = SILENCE_OF_PEER;
     self->clone.unconfirmed = table_new();
     self->clone.command = zg_socket(&now_ms, ZMQ_PAIR);
     replica_init(&self->clone.replica, &now_ms, KVMSG_FRAMES, "",
