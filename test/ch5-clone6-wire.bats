@@ -223,8 +223,10 @@ half_an_active() {
   ticks=$(($(cut_field 14 one) - ticks))
   ((ticks < 10)) || fail "it took $ticks ticks to do nothing"
   app two ipc://a
+  tell two set END v             # a key, not the command of the class
+  expect two END v
   tell two many 10001
-  wait_for two '^many: 10000, No buffer' || wait_for two '^many: 10000, '
+  wait_for two '^many: 9999, No buffer'
   tell two end
   ends two
   note 'and then there is one'
@@ -271,6 +273,10 @@ cut_field() { # N NAME - of what the kernel says of the process
   for n in "${keys[@]}" /minus; do wait_until table_has ipc://a "$n"; done
   stop backup
   stop primary
+}
+
+@test "clone 6: an endpoint of a peer that is too long is refused" {
+  run -2 clonesrv6 -p ipc://a ipc://as "tcp://$(printf '%400s' '' | tr ' ' a):5566" ipc://bs
 }
 
 @test "clone class: its header compiles where glibc declares a clone()" {
