@@ -199,6 +199,7 @@ peers_of() {
     echo "zpeer -b -n 0 -r 1000 -w 20 PUB tcp://127.0.0.2:9000 $message"
     echo 'zpeer -b -n 0 -r 1000 -w 20 PUB tcp://127.0.0.3:9000 ann:%20%1B[7mhello'
     ;;
+  espresso) echo 'zpeer -n 1 -t 60000 SUB OUTPUT A' ;;
   udpping?) ;;
   *) peer_commands "$1" ;;
   esac
