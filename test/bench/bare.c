@@ -20,6 +20,10 @@
 
 #include <fcntl.h>
 
+#if !defined _POSIX_SYNCHRONIZED_IO || _POSIX_SYNCHRONIZED_IO <= 0
+#define fdatasync fsync /* macOS; the disk's own cache is not emptied there */
+#endif
+
 static const char usage[] = "bare WHAT ARGUMENT...\n"
                             "Measures libzmq without a pattern.\n"
                             "  WHAT         proxy, relay, echo, ask, reply...\n"

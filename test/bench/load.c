@@ -9,6 +9,9 @@
  * middle. To show that, it prints three numbers: replies per second, and the
  * microseconds of CPU time per reply, of the program with this PID and of load.
  */
+#ifndef __linux__
+#error "load.c needs Linux: epoll, and the CPU time of another process"
+#endif
 #include "zmtp.h"
 
 #include <sys/epoll.h>
@@ -98,6 +101,17 @@ static void digest(struct peer *peer)
     memmove(peer->input, at, peer->used);
 }
 
+/* Return the CPU time of a process in seconds. */
+static double cpu_time(pid_t pid)
+{
+    struct timespec used = { 0 };
+    clockid_t clock;
+
+    if (clock_getcpuclockid(pid, &clock) == 0)
+        clock_gettime(clock, &used);
+    return (double) used.tv_sec + (double) used.tv_nsec / 1e9;
+}
+
 static void run(int epoll, int64_t until)
 {
     struct epoll_event events[256];
@@ -166,12 +180,12 @@ int main(int argc, char *argv[])
                    zg_number('o'), (size_t) fill);
     run(epoll, zg_now() + WARM_UP_MS);
     answers = 0;
-    double began = zmtp_now(), used = zmtp_cpu(pid), own = zmtp_cpu(getpid());
+    double began = zmtp_now(), used = cpu_time(pid), own = cpu_time(getpid());
     run(epoll, zg_now() + zg_number('t'));
     double n = answers > 0 ? (double) answers : 1;
     printf("%.1f %.3f %.3f\n", (double) answers / (zmtp_now() - began),
-           (zmtp_cpu(pid) - used) / n * 1e6,
-           (zmtp_cpu(getpid()) - own) / n * 1e6);
+           (cpu_time(pid) - used) / n * 1e6,
+           (cpu_time(getpid()) - own) / n * 1e6);
     asking = false;
     run(epoll, zg_now() + DRAIN_MS);
     return EXIT_SUCCESS;

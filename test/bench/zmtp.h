@@ -122,17 +122,6 @@ static inline const char *zmtp_frame(const char *at, const char *end,
     return at + head;
 }
 
-/* Return the CPU time of a process in seconds. */
-static inline double zmtp_cpu(pid_t pid)
-{
-    struct timespec used = { 0 };
-    clockid_t clock;
-
-    if (clock_getcpuclockid(pid, &clock) == 0)
-        clock_gettime(clock, &used);
-    return (double) used.tv_sec + (double) used.tv_nsec / 1e9;
-}
-
 static inline double zmtp_now(void)
 {
     struct timespec now;
