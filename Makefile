@@ -14,6 +14,8 @@
 # make deps          install what all this needs
 # make asan, tsan    make test under the sanitizers
 # make lint          warnings as errors, formatting, shell scripts
+# make format        format the C files as make lint expects them
+# make portable      compile all for musl, macOS, FreeBSD and a 32-bit processor
 # make clean         remove all that was built
 
 CFLAGS     ?= -O2 -g
@@ -22,6 +24,7 @@ PKG_CONFIG ?= pkg-config
 BIN        ?= bin
 JOBS       ?= 6
 T          ?= $(all_tests)
+CLANG_FORMAT ?= clang-format
 
 # Those that take longest begin first.
 long_test   = $(wildcard test/contract.bats test/contract-wire.bats test/trace.bats)
@@ -41,6 +44,11 @@ bins      = $(patsubst %.c,$(BIN)/%,$(notdir $(filter-out $(classes),$1)))
 programs := $(sort $(call bins,$(wildcard ch?-*/*.c)))
 tools    := $(call bins,$(wildcard test/*.c))
 meters   := $(call bins,$(wildcard test/bench/*.c))
+
+missing := $(strip $(foreach t,$(T),$(if $(wildcard $t),,$t)))
+ifneq ($(missing),)
+$(error no test file $(missing): T=test/NAME.bats names one, T='test/ch3-*.bats' several)
+endif
 
 all: $(programs)
 
@@ -76,16 +84,24 @@ $(BIN)/%: $(BIN)/obj/%.o
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 vpath %.c $(chapters) test test/bench
-$(BIN)/obj/%.o: %.c Makefile | $(BIN)/obj/libzmq
+$(BIN)/obj/%.o: %.c Makefile $(BIN)/obj/flags
 	@echo '  CC  $(@F)'
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 -include $(wildcard $(BIN)/obj/*.d)
 
+# This file holds the compiler and the flags of the last build. Others build all again.
+flags = $(strip $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(ALL_LIBS))
+ifneq ($(strip $(shell cat $(BIN)/obj/flags 2>/dev/null)),$(flags))
+.PHONY: $(BIN)/obj/flags
+endif
 # "make deps demo" installs before it builds, with -j too.
-$(BIN)/obj/libzmq: | $(filter deps,$(MAKECMDGOALS))
+$(BIN)/obj/flags: | $(filter deps,$(MAKECMDGOALS))
 	@mkdir -p $(@D)
-	@echo '#include <zmq.h>' | $(CC) $(CPPFLAGS) $(ZMQ_CFLAGS) -E - >$@ 2>&1 || \
-	{ rm -f $@; echo 'libzmq is missing: run "make deps"' >&2; exit 1; }
+	@command -v $(firstword $(CC)) >/dev/null || \
+	{ echo 'the compiler $(firstword $(CC)) is missing: run "make deps", or name another: make CC=gcc' >&2; exit 1; }
+	@echo '#include <zmq.h>' | $(CC) $(CPPFLAGS) $(ZMQ_CFLAGS) -E - >/dev/null 2>&1 || \
+	{ echo 'libzmq is missing: run "make deps"' >&2; exit 1; }
+	@echo '$(subst ','\'',$(flags))' >$@
 
 .SECONDEXPANSION:
 short := $(foreach c,$(chapters),$(firstword $(subst -, ,$c)))
@@ -101,7 +117,7 @@ hammer: # the full numbers need the machine
 bench: all $(tools) $(meters)
 	@BIN=$(BIN) test/bench/bench $(C)
 
-plot: all $(tools) $(meters)
+plot: all $(tools) $(BIN)/bare
 	@BIN=$(BIN) test/bench/faults
 	@awk -f test/bench/faults.awk $(BIN)/faults.tsv >test/bench/faults.svg
 	@LC_ALL=C awk -v text=1 -f test/bench/faults.awk $(BIN)/faults.tsv
@@ -110,7 +126,7 @@ demo: demo-paranoid-pirate
 demo-%: all $(tools)
 	@BIN=$(BIN) test/demo $*
 # Not all systems can build and preload it: test/trace/trace says so.
-$(BIN)/trace.so: test/preload/trace.c | $(BIN)/obj/libzmq
+$(BIN)/trace.so: test/preload/trace.c $(BIN)/obj/flags
 	@echo '  CC  $(@F)'
 	@$(CC) $(ALL_CFLAGS) -MF $(BIN)/obj/trace.so.d -shared -fPIC -o $@ $< -ldl || \
 	echo 'trace.so was not built: make trace-NAME does not work here'
@@ -136,17 +152,28 @@ asan tsan: | $(filter deps,$(MAKECMDGOALS))
 
 lint: | $(filter deps-lint,$(MAKECMDGOALS))
 	$(MAKE) all tools BIN=bin-lint/$(CC) CFLAGS='-O2 -Werror'
-	clang-format --dry-run -Werror \
-	  $(wildcard common/*.h ch?-*/*.[ch] test/*.c test/preload/*.c test/bench/*.[ch])
-	shellcheck -S warning -x test/demo test/copy test/*.bash .ci/run \
+	@if $(CLANG_FORMAT) --version | grep -q 'version 14\.'; then \
+	  $(CLANG_FORMAT) --dry-run -Werror $(formatted); \
+	else \
+	  echo 'skipped: formatting is that of clang-format 14'; \
+	fi
+	shellcheck -S warning -x test/demo test/copy test/deps test/*.bash .ci/run \
+	  test/portable/check \
 	  test/trace/trace test/trace/pictures \
 	  test/bench/bench test/bench/faults test/bench/stamp test/bench/*.bash
 	shellcheck -S warning -x -s bats test/*.bats
 
+formatted = $(wildcard common/*.h ch?-*/*.[ch] test/*.[ch] test/*/*.[ch])
+format:
+	$(CLANG_FORMAT) -i $(formatted)
+
+portable: | $(filter deps-lint,$(MAKECMDGOALS))
+	@CC='$(CC)' test/portable/check
+
 tools: $(tools) $(meters)
 
 deps-lint: | $(filter deps,$(MAKECMDGOALS))
-	@$(MAKE) -s deps APT='clang clang-format shellcheck'
+	@$(MAKE) -s deps APT='clang clang-format shellcheck musl-tools'
 
 copy: | $(filter deps,$(MAKECMDGOALS))
 	@test/copy '$(P)' '$(DEST)'
@@ -155,25 +182,7 @@ copy: | $(filter deps,$(MAKECMDGOALS))
 # bats, prove (part of perl) and ip (for tests that cut a network).
 APT = gcc libc6-dev libzmq3-dev pkg-config bats perl iproute2 procps util-linux
 deps:
-	@if command -v apt-get >/dev/null; then \
-	  dpkg-query -W -f '$${Status}\n' $(APT) 2>/dev/null \
-	    | grep -c '^install ok installed' | grep -qx $(words $(APT)) \
-	  || { [ "$$(id -u)" = 0 ] && sudo= || sudo=sudo; \
-	    $$sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive \
-	    $$sudo apt-get install -qy --no-install-recommends $(APT); }; \
-	elif command -v dnf >/dev/null; then \
-	  echo 'sudo dnf install gcc zeromq-devel pkgconf bats perl-Test-Harness iproute procps-ng util-linux'; \
-	elif command -v apk >/dev/null; then \
-	  echo 'apk add build-base bsd-compat-headers zeromq-dev pkgconf bats perl-utils iproute2 procps util-linux'; \
-	elif command -v pacman >/dev/null; then \
-	  echo 'sudo pacman -S --needed gcc zeromq pkgconf bats perl iproute2 procps-ng util-linux'; \
-	elif command -v brew >/dev/null; then \
-	  echo 'brew install zeromq pkg-config bats-core bash'; \
-	elif command -v pkg >/dev/null; then \
-	  echo 'sudo pkg install libzmq4 pkgconf bats-core perl5 bash'; \
-	else \
-	  echo 'Please install a C compiler, libzmq, pkg-config, bats and perl.'; \
-	fi
+	@CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' ZMQ_CFLAGS='$(ZMQ_CFLAGS)' test/deps $(APT)
 
 clean:
 	rm -rf bin bin-asan bin-tsan bin-lint
@@ -183,5 +192,5 @@ help:
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all test check hammer demo demos asan tsan lint tools copy deps deps-lint clean \
-        help bench plot pictures $(short) $(notdir $(programs) $(tools) $(meters))
+.PHONY: all test check hammer demo demos asan tsan lint format portable tools copy deps \
+        deps-lint clean help bench plot pictures $(short) $(notdir $(programs) $(tools) $(meters))
