@@ -307,6 +307,7 @@ cpu_ticks() {
 }
 
 @test "federation: requests that cannot be routed cost no CPU time and do not block others" {
+  needs_linux /proc
   local spent
   start DC1 peering3 -c 0 -w 0 -i 200 DC1 DC2
   start worker zpeer -n 0 -t 600000 -e REQ ipc://DC1-localbe.ipc '%01'

@@ -383,6 +383,7 @@ no_loss() {
 # start_faulty CALLS FAULT [ERRNO] - titanic on a disk on which these calls fail:
 # see preload/faults.c
 start_faulty() {
+  needs_linux LD_PRELOAD
   if [[ ! -e faults.so ]]; then
     "${CC:-cc}" -shared -fPIC "$root/test/preload/faults.c" -o faults.so -ldl || return
   fi
@@ -646,6 +647,7 @@ REQUEST $last" ]]
 # ---- Limits -------------------------------------------------------------------------
 
 @test "titanic: 1,024 descriptors are enough, and 1,000 absent services delay no other" {
+  needs_linux /proc
   local n from ms frames=()
   start broker mdbroker -i 300 ipc://broker
   start titanic bash -c 'ulimit -n 1024; exec titanic -i 300 ipc://broker'

@@ -190,6 +190,7 @@ half_an_active() {
 }
 
 @test "clone class: it refuses bad arguments, and works without a server" {
+  needs_linux /proc
   local long ticks
   long=$(printf '%256s' '' | tr ' ' k)
   app one

@@ -296,6 +296,7 @@ has_grown() {
 }
 
 @test "espresso, lvcache: a libzmq that a subscriber can crash is named" {
+  needs_linux LD_PRELOAD
   local name program
   echo 'void zmq_version(int *a, int *b, int *c) { *a = 4; *b = 3; *c = 2; }' \
     | "${CC:-cc}" -shared -fPIC -x c - -o old.so

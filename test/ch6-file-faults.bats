@@ -92,6 +92,7 @@ load files
 }
 
 @test "fileio: a chunk that cannot be read ends the server; fileio2 and fileio3 then continue" {
+  needs_linux LD_PRELOAD
   local model size=()
   "${CC:-cc}" -shared -fPIC "$root/test/preload/faults.c" -o faults.so -ldl
   file data 1000000

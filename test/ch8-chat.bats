@@ -130,6 +130,7 @@ reach() {
 }
 
 @test "dechat: it ends at the end of its input, after its last lines are sent" {
+  needs_linux /proc
   local from
   hosts a b
   chat b ann

@@ -139,6 +139,7 @@ busy_ms() {
 # Expect that no case is busy all the time, unless it is asked to be. A program that
 # has just started may wait for a core as long, but not five times in a row.
 spins_not() { # NAME CASE...
+  if [[ ! -e /proc/self/schedstat ]]; then return; fi   # it tells what is busy
   local busy=("${@:2}")
   for _ in {1..5}; do
     find_busy "$1" "${busy[@]}"

@@ -4,6 +4,10 @@
 # its messages are recorded. With WITH set, programs in that folder replace ours.
 
 bats_require_minimum_version 1.5.0
+if ((BASH_VERSINFO[0] < 5)); then
+  echo "the tests need bash 5 or later, and this is $BASH_VERSION" >&2
+  exit 1
+fi
 export LC_ALL=C                 # EPOCHREALTIME with a decimal point
 
 : "${WAIT_S:=20}"               # the longest wait; one that succeeds takes less
@@ -189,6 +193,10 @@ ends() {
 # handles. Until exec, the process is a shell with a signal mask of its own.
 awaits_signals() {
   local status=
+  if [[ ! -e /proc/self/status ]]; then   # not Linux: give it the time to start
+    nap 0.2
+    return
+  fi
   read -rd '' status 2>/dev/null <"/proc/${pid_of[$1]}/status" || :
   if [[ ${WITH-} && $status =~ ^Name:.([^$'\n']*) && -x $WITH/${BASH_REMATCH[1]} ]]; then
     return                      # not ours: it may handle signals in another way
@@ -232,7 +240,7 @@ kill9() {
 freeze() {
   kill -STOP "${pid_of[$1]}"
   event freeze "$1"
-  until grep -q '^State:.T' "/proc/${pid_of[$1]}/status"; do nap 0.01; done
+  until [[ $(ps -o state= -p "${pid_of[$1]}") == T* ]]; do nap 0.01; done
   shown "freeze $1"
 }
 
@@ -244,13 +252,19 @@ thaw() {
 
 # memory NAME - print its resident memory in kB
 memory() {
-  sed -nE 's/^VmRSS:[^0-9]*([0-9]+).*/\1/p' "/proc/${pid_of[$1]}/status"
+  ps -o rss= -p "${pid_of[$1]}" | tr -d ' '
+}
+
+# needs_linux WHAT - skip the test on other systems
+needs_linux() {
+  if [[ $(uname) != Linux ]]; then skip "needs Linux: $1"; fi
 }
 
 # hosts NAME... - make a host for each name, a network namespace, all connected by a
 # switch. The first has address 10.77.0.1, the second 10.77.0.2, and so on.
 hosts() {
   local namespace=(unshare -n) user=() name n=0 pid
+  needs_linux 'network namespaces'
   if ((EUID != 0)); then namespace=(unshare -rn); fi
   hold_namespace switch "${namespace[@]}" || return
   if ((EUID != 0)); then

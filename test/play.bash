@@ -1,6 +1,8 @@
 # play.bash - shared by test/demo and test/trace/trace: find a scene, play it in its
 # own process group, and end all of that group.
 
+export LC_ALL=C                 # numbers with a decimal point
+
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # scene_file NAME - print the file with the scene that carries the tag demo:NAME, or
@@ -18,6 +20,11 @@ play() {
   "$@" &
   group=$!
   set +m
+}
+
+# say_skipped - if the scene was skipped, print why
+say_skipped() {
+  sed -n 's/^ok [0-9].* # skip */skipped: /p' "$dir/result"
 }
 
 # Stop all that the scene has started, and remove the folder $dir.

@@ -46,6 +46,107 @@ copy_tree() {
   [[ ${lines[0]} == 'libzmq is missing: run "make deps"' ]]
 }
 
+@test "tree: make names a compiler that is missing" {
+  copy_tree
+  run ! make -s -C tree BIN=bin psenvpub CC=no-such-compiler
+  [[ ${lines[0]} == 'the compiler no-such-compiler is missing: '*'make CC=gcc' ]]
+}
+
+@test "tree: other flags build all again, and the same flags nothing" {
+  copy_tree
+  make -s -C tree BIN=bin CFLAGS=-O0 psenvpub
+  run -0 make -s -C tree BIN=bin --question CFLAGS=-O0 psenvpub
+  run ! make -s -C tree BIN=bin --question CFLAGS='-O0 -DX="a b"' psenvpub
+  make -s -C tree BIN=bin CFLAGS='-O0 -DX="a b"' psenvpub
+  run -0 make -s -C tree BIN=bin --question CFLAGS='-O0 -DX="a b"' psenvpub
+}
+
+@test "tree: make test says which test file is missing" {
+  run ! make -s -C "$root" test T=ch3
+  [[ $output == *"no test file ch3: T=test/NAME.bats names one"* ]]
+}
+
+@test "tree: make copy without a name, and of a class, says what to copy" {
+  run ! make -s -C "$root" copy
+  [[ ${lines[0]} == 'use: make copy P=NAME DEST=DIR, for example '* ]]
+  run ! make -s -C "$root" copy P=kvmsg DEST="$PWD/copy"
+  [[ ${lines[0]} == 'kvmsg is a class: copy a program that uses it: clonecli5 clonesrv5 '* ]]
+  [[ ! -e copy ]]
+}
+
+@test "tree: make lint checks the formatting with clang-format 14 only" {
+  copy_tree
+  printf '#!/bin/sh\necho "Debian clang-format version $VERSION"\n' >format
+  printf '#!/bin/sh\n' >shellcheck
+  chmod +x format shellcheck
+  rm -r tree/ch[3-9]* tree/test/*.c tree/test/bench/*.c
+  lint() { VERSION=$1 PATH="$PWD:$PATH" make -s -C tree lint CLANG_FORMAT="$PWD/format"; }
+  run -0 lint 19.1.7
+  [[ $output == *'skipped: formatting is that of clang-format 14'* ]]
+  run -0 lint 14.0.6
+  [[ $output != *skipped* ]]
+}
+
+# tools NAME... - a folder bin with these commands and no others but what deps needs
+tools() {
+  local name
+  rm -rf bin
+  mkdir bin
+  for name in sh id grep cat "$@"; do ln -s "$(type -P $name || type -P true)" bin/$name; done
+}
+
+@test "tree: make deps prints the command of other package managers, sudo if it is there" {
+  local manager root_id=
+  if ((EUID == 0)); then root_id=yes; fi
+  for manager in dnf apk pacman brew pkg; do
+    tools $manager
+    run -1 env -i PATH="$PWD/bin" "$root/test/deps" gcc
+    [[ ${lines[0]} == 'Missing: cc bats prove zmq.h' ]]
+    [[ ${lines[2]} == *"$manager "* && ${lines[2]} != *sudo* ]]
+    if [[ $root_id || $manager == brew ]]; then continue; fi
+    tools $manager sudo
+    run -1 env -i PATH="$PWD/bin" "$root/test/deps" gcc
+    [[ ${lines[2]} == *"sudo $manager "* ]]
+  done
+  # All is there: nothing to do.
+  tools pacman bats prove
+  printf '#!/bin/sh\nexit 0\n' >bin/cc
+  chmod +x bin/cc
+  run -0 env -i PATH="$PWD/bin" "$root/test/deps" gcc
+  [[ ! $output ]]
+}
+
+@test "tree: make deps as a user without sudo gives advice without it" {
+  tools apt-get dpkg-query
+  printf '#!/bin/sh\necho 1000\n' >id
+  chmod +x id
+  mv id bin/id
+  run -1 env -i PATH="$PWD/bin" "$root/test/deps" no-such-package
+  [[ ${lines[1]} == '  as root: apt-get install '*no-such-package ]]
+  [[ $output != *sudo* ]]
+}
+
+@test "tree: every source compiles for musl, macOS, FreeBSD and a 32-bit processor" {
+  if ! command -v musl-gcc; then skip 'no musl-gcc: make deps-lint installs it'; fi
+  copy_tree
+  # What one of them lacks is found.
+  {
+    printf '#include <endian.h>\n#include <sys/socket.h>\n'
+    cat tree/ch2-sockets/psenvpub.c
+    echo 'int no_macos(void); int no_macos(void) { return fdatasync(0); }'
+    echo 'int no_freebsd(void); int no_freebsd(void) { return MSG_MORE; }'
+    echo 'long no_32_bits(void); long no_32_bits(void) { return 5000000000; }'
+  } >tree/broken.c
+  rm tree/ch[3-8]*/*.c tree/test/*.c tree/test/bench/*.c
+  mv tree/broken.c tree/ch2-sockets/psenvpub.c
+  cp "$root/test/zpeer.c" tree/test/
+  cp "$root/test/bench/flow.c" tree/test/bench/
+  run ! make -s -C tree portable
+  [[ $output == *'#include<endian.h>'* && $output == *'macos: FAILED'* ]]
+  [[ $output == *'freebsd: FAILED'* && $output == *'32-bit: FAILED'* ]]
+  [[ $output == *'musl: 4 files compiled'* ]]
+}
+
 @test "tree: it builds with clang or without optimisation, flags and pkg-config" {
   copy_tree
   make -s -j4 -C tree BIN=bin ch2 CFLAGS= PKG_CONFIG=false
@@ -101,6 +202,19 @@ END
     [[ $(head -n 1 "$file") == '/* SPDX-License-Identifier: 0BSD */' ]] || fail "$file"
     run ! grep -nE '^.{81}' "$file"
   done
+}
+
+@test "tree: a demo and a trace that need a network say so in one line" {
+  mkdir without
+  printf '#!/bin/sh\nexit 1\n' >without/unshare
+  chmod +x without/unshare
+  # A demo is played by a person, and so without CI.
+  run -0 env -u CI PATH="$PWD/without:$PATH" "$root/test/demo" discovery
+  [[ $output == 'skipped: no right to make network namespaces' ]]
+  if [[ -e $bin/trace.so ]]; then
+    run -0 env -u CI BIN="$bin" PATH="$PWD/without:$PATH" "$root/test/trace/trace" discovery
+    [[ $output == 'skipped: no right to make network namespaces' ]]
+  fi
 }
 
 @test "tree: a demo plays its scene, in colour only on a terminal, and leaves nothing" {

@@ -60,7 +60,6 @@ static void take_time(void)
         return fault("openat") ? -1 : REAL(name)(dir, path, flags, 0600);      \
     }
 FAULTY_OPENAT(openat)
-FAULTY_OPENAT(openat64)
 
 #define FAULTY_PREAD(name, offset)                                             \
     ssize_t name(int fd, void *data, size_t size, offset at)                   \
@@ -68,7 +67,6 @@ FAULTY_OPENAT(openat64)
         return fault("pread") ? -1 : REAL(name)(fd, data, size, at);           \
     }
 FAULTY_PREAD(pread, off_t)
-FAULTY_PREAD(pread64, off64_t)
 
 #define FAULTY_PWRITE(name, offset)                                            \
     ssize_t name(int fd, const void *data, size_t size, offset at)             \
@@ -78,7 +76,6 @@ FAULTY_PREAD(pread64, off64_t)
         return errno == ENOSPC ? REAL(name)(fd, data, size / 2, at) : -1;      \
     }
 FAULTY_PWRITE(pwrite, off_t)
-FAULTY_PWRITE(pwrite64, off64_t)
 
 #define FAULTY_FTRUNCATE(name, offset)                                         \
     int name(int fd, offset size)                                              \
@@ -86,7 +83,6 @@ FAULTY_PWRITE(pwrite64, off64_t)
         return fault("ftruncate") ? -1 : REAL(name)(fd, size);                 \
     }
 FAULTY_FTRUNCATE(ftruncate, off_t)
-FAULTY_FTRUNCATE(ftruncate64, off64_t)
 
 #define FAULTY_FSTAT(name, type)                                               \
     int name(int fd, struct type *st)                                          \
@@ -94,7 +90,14 @@ FAULTY_FTRUNCATE(ftruncate64, off64_t)
         return fault("fstat") ? -1 : REAL(name)(fd, st);                       \
     }
 FAULTY_FSTAT(fstat, stat)
+
+#ifdef __GLIBC__ /* musl has one size of file only */
+FAULTY_OPENAT(openat64)
+FAULTY_PREAD(pread64, off64_t)
+FAULTY_PWRITE(pwrite64, off64_t)
+FAULTY_FTRUNCATE(ftruncate64, off64_t)
 FAULTY_FSTAT(fstat64, stat64)
+#endif
 
 int fdatasync(int fd)
 {
