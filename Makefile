@@ -119,7 +119,7 @@ bench: all $(tools) $(meters)
 
 plot: all $(tools) $(BIN)/bare
 	@BIN=$(BIN) test/bench/faults
-	@awk -f test/bench/faults.awk $(BIN)/faults.tsv >test/bench/faults.svg
+	@LC_ALL=C awk -f test/bench/faults.awk $(BIN)/faults.tsv >test/bench/faults.svg
 	@LC_ALL=C awk -v text=1 -f test/bench/faults.awk $(BIN)/faults.tsv
 
 demo: demo-paranoid-pirate

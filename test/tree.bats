@@ -217,6 +217,16 @@ END
   fi
 }
 
+@test "tree: a demo and a trace have decimal points in every locale" {
+  if ! locale -a 2>/dev/null | grep -q '^de_DE.utf8$'; then skip 'no German locale'; fi
+  local -x LC_ALL=de_DE.UTF-8
+  run -0 "$root/test/demo" identity
+  grep -qE '^ *[0-9]+\.[0-9]{3}  identity ' <<<"$output"
+  if [[ ! -e $bin/trace.so ]]; then return; fi
+  run -0 env BIN="$bin" "$root/test/trace/trace" identity
+  grep -qE '^ *[0-9]+\.[0-9]{3} +\+[0-9]+\.[0-9] ' <<<"$output"
+}
+
 @test "tree: a demo plays its scene, in colour only on a terminal, and leaves nothing" {
   run "$root/test/demo" identity
   echo "$output"
