@@ -736,7 +736,9 @@ static void last_value(int n, int key, char name[16], char value[16])
 {
     int number = writers[n].value[key];
     snprintf(name, 16, key < KEYS ? "/%d/%d" : "/shared", n, key);
-    snprintf(value, 16, number > 0 ? "%d/%d" : "", n, number);
+    value[0] = '\0';
+    if (number > 0)
+        snprintf(value, 16, "%d/%d", n, number);
 }
 
 /* [SET][key][number][uuid][properties][value]: the next value of a key. */
