@@ -355,17 +355,7 @@ one_reply() {
 }
 
 @test "paranoid pirate: Ctrl-C ends queue and worker in any state" {
-  for _ in $(seq "$(rounds 3 50)"); do
-    rm -f ./*.log
-    start queue ppqueue ipc://front ipc://back
-    start worker ppworker -t 60000 ipc://back
-    start client lpclient ipc://front
-    moment 200
-    for name in worker queue client; do
-      wait_for "$name" '^I' # it awaits signals by then
-      if ((RANDOM % 2)); then stop "$name" INT; else stop "$name"; fi
-    done
-  done
+  stops_in_any_state ppqueue ppworker
 }
 
 # ---- Malformed input --------------------------------------------------------------

@@ -138,3 +138,19 @@ byte() {
     printf "\\$octal"
   done
 }
+
+# stops_in_any_state QUEUE WORKER - a signal ends both, and a client, at any moment
+stops_in_any_state() {
+  local name
+  for _ in $(seq "$(rounds 3 50)"); do
+    rm -f ./*.log
+    start queue "$1" ipc://front ipc://back
+    start worker "$2" -t 60000 ipc://back
+    start client lpclient ipc://front
+    moment 200
+    for name in worker queue client; do
+      wait_for "$name" '^I'     # it awaits signals by then
+      if ((RANDOM % 2)); then stop "$name" INT; else stop "$name"; fi
+    done
+  done
+}
