@@ -3,6 +3,7 @@
 
 load helpers
 load contract
+export LSAN_OPTIONS=suppressions=$BATS_TEST_DIRNAME/lsan.supp:print_suppressions=0
 
 # alone NAME - print options for the program: no worker of its own, and a short run
 alone() {
