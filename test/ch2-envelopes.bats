@@ -19,6 +19,7 @@ load helpers
   run -0 psenvpub -n 1 ipc://pub
 }
 
+# bats test_tags=wire
 @test "envelopes: each message is a key frame and a data frame" {
   start publisher psenvpub ipc://pub
   run -0 zpeer -t 5000 -n 4 SUB ipc://pub ''

@@ -45,6 +45,7 @@ sum_is_right() { # NAME
 
 # ---- Faults ---------------------------------------------------------------------
 
+# bats test_tags=wire
 @test "router to workers: a worker with a fixed id that restarts gets tasks again" {
   for program in rtreq rtdealer; do
     start "$program" "$program" -t 60000 -w 0 "ipc://$program"
@@ -61,6 +62,7 @@ sum_is_right() { # NAME
 
 # ---- Malformed input --------------------------------------------------------------
 
+# bats test_tags=wire
 @test "router to workers: any message means that a worker is idle" {
   local many=(1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1)
   for program in rtreq rtdealer; do

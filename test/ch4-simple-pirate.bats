@@ -3,7 +3,7 @@ load pirates
 
 sp_queue() {
   start queue spqueue "${1:-ipc://front}" "${2:-ipc://back}"
-  wait_for queue 'backend bound'
+  is_foreign spqueue || wait_for queue 'backend bound'
 }
 
 # bats test_tags=demo:simple-pirate
@@ -71,6 +71,7 @@ sp_queue() {
   stop queue
 }
 
+# bats test_tags=wire
 @test "simple pirate: the wire is that of the Guide's listings" {
   sp_queue
   # Workers in other languages say READY in letters.
@@ -134,6 +135,7 @@ sp_queue() {
   [[ $(lines_of old 'I: done') == 1 ]]
 }
 
+# bats test_tags=wire
 @test "simple pirate: a named client that is killed and restarted is served" {
   sp_queue
   start busy zpeer -n 2 -t 9000 DEALER ipc://back '' '%01'
@@ -167,6 +169,7 @@ sp_queue() {
 
 # ---- Malformed input --------------------------------------------------------------
 
+# bats test_tags=wire
 @test "simple pirate: ids and bodies are bytes, and an id of 01 is no command" {
   sp_queue
   start worker spworker -t 0 -f 0 ipc://back
@@ -179,6 +182,7 @@ sp_queue() {
   stop queue
 }
 
+# bats test_tags=wire
 @test "simple pirate: a request with more than one address passes unchanged" {
   sp_queue
   start worker spworker -t 0 -f 0 ipc://back
