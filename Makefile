@@ -6,10 +6,13 @@
 # make trace-NAME    the messages of that scene, from both ends (FORMAT=mermaid, svg)
 # make pictures      draw the messages of the patterns' faults: test/bench/*.svg
 # make test          prove that the patterns hold      (T=test/ch2-envelopes.bats for one)
+#                    WITH=DIR: programs in DIR, in any language, replace ours
 # make hammer        the same scenes, with the full numbers
+# make break-NAME    an exercise: a defect, and the test that fails (make breaks)
+# make breaks-check  expect of all of them that the test fails
+# make diff A=spqueue B=ppqueue   what differs between two programs
 # make bench         what the patterns cost          (C=mdbroker for one case)
 # make plot          draw what they do in a fault: test/bench/faults.svg
-#                    WITH=DIR: for demo, trace and test, programs in DIR replace ours
 # make copy P=NAME DEST=DIR    one program, ready to build in DIR
 # make deps          install what all this needs
 # make asan, tsan    make test under the sanitizers
@@ -23,12 +26,15 @@ WARNINGS   ?= -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wvla
 PKG_CONFIG ?= pkg-config
 BIN        ?= bin
 JOBS       ?= 6
-T          ?= $(all_tests)
+T          ?= $(if $(WITH),$(wire_tests),$(all_tests))
 CLANG_FORMAT ?= clang-format
 
 # Those that take longest begin first.
 long_test   = $(wildcard test/contract.bats test/contract-wire.bats test/trace.bats)
 all_tests   = $(long_test) $(filter-out $(long_test),$(sort $(wildcard test/*.bats)))
+# The files with tests of the wire that name a program in WITH.
+wire_tests  = $(shell grep -lwE "$$(ls $(WITH) | paste -sd '|' -)" \
+                $$(grep -lE 'tags=.*\<wire\>' test/*.bats))
 
 ZMQ_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libzmq 2>/dev/null)
 ZMQ_LIBS    = $(shell $(PKG_CONFIG) --libs libzmq 2>/dev/null || echo -lzmq)
@@ -109,7 +115,8 @@ $(short): %: $$(call bins,$$(wildcard $$*-*/*.c))
 $(notdir $(programs) $(tools) $(meters)): %: $(BIN)/%
 
 test check: all $(tools) $(BIN)/trace.so
-	BIN=$(BIN) prove $(PROVE) --comments -j$(JOBS) -e bats $(T)
+	BIN=$(BIN) prove $(PROVE) --comments -j$(JOBS) \
+	  -e 'bats$(if $(WITH), --filter-tags wire)' $(T)
 
 hammer: # the full numbers need the machine
 	HAMMER=1 $(MAKE) test JOBS=2
@@ -135,6 +142,14 @@ trace-%: all $(tools) $(BIN)/trace.so
 	@BIN=$(BIN) test/trace/trace $*
 pictures: all $(tools) $(BIN)/trace.so
 	@BIN=$(BIN) test/trace/pictures $(P)
+break-%: all $(tools)
+	@BIN=$(BIN) test/break $*
+breaks-check: all $(tools)
+	@BIN=$(BIN) test/break -c
+breaks:
+	@test/break -l
+diff:
+	@test/diff '$(A)' '$(B)'
 demos:
 	@sed -n 's/^# bats test_tags=demo:/make demo-/p' test/*.bats
 
@@ -145,7 +160,8 @@ tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/test/tsan.supp atexit_sleep_m
 asan tsan: export STOP_MS = 12000
 asan tsan: export WAIT_S = 60
 asan tsan: export SLACK_MS = 10000
-asan tsan: T = $(filter-out test/tree.bats test/readme.bats test/trace.bats,$(all_tests))
+asan tsan: T = $(filter-out test/tree.bats test/readme.bats test/trace.bats \
+                       test/breaks.bats,$(all_tests))
 asan tsan: | $(filter deps,$(MAKECMDGOALS))
 	$(MAKE) test BIN=bin-$@ JOBS=4 T='$(T)' \
 	CFLAGS='-O1 -g -fno-omit-frame-pointer -DZG_GRACE_S=8 -fsanitize=$(SAN)'
@@ -157,8 +173,8 @@ lint: | $(filter deps-lint,$(MAKECMDGOALS))
 	else \
 	  echo 'skipped: formatting is that of clang-format 14'; \
 	fi
-	shellcheck -S warning -x test/demo test/copy test/deps test/*.bash .ci/run \
-	  test/portable/check \
+	shellcheck -S warning -x test/demo test/copy test/deps test/break test/diff test/*.bash \
+	  .ci/run test/portable/check \
 	  test/trace/trace test/trace/pictures \
 	  test/bench/bench test/bench/faults test/bench/stamp test/bench/*.bash
 	shellcheck -S warning -x -s bats test/*.bats
@@ -193,4 +209,5 @@ help:
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all test check hammer demo demos asan tsan lint format portable tools copy deps \
-        deps-lint clean help bench plot pictures $(short) $(notdir $(programs) $(tools) $(meters))
+        deps-lint clean help bench plot pictures breaks breaks-check diff $(short) \
+        $(notdir $(programs) $(tools) $(meters))

@@ -112,11 +112,27 @@ links() {
   ((count == $(sed -n '/^## What is your/,/^## Copy/p' "$root/README.md" | grep -c '^|') - 2))
 }
 
+# A README says "make diff A=x B=y (5 lines added, 3 removed)".
+@test "readme: the programs of each make diff differ in the number of lines shown" {
+  local a b numbers count=0
+  for readme in $(readmes); do tr -s '\n ' ' ' <"$root/$readme"; done \
+    | grep -oE 'make diff A=\w+ B=\w+`?( \([0-9]+ lines added, [0-9]+ removed\))?' \
+    | sed -E 's/make diff A=(\w+) B=(\w+)`?( \((.*)\))?/\1\t\2\t\4/' >shown
+  while IFS=$'\t' read -r a b numbers; do
+    run -0 "$root/test/diff" -n "$a" "$b"
+    if [[ $numbers ]]; then
+      [[ $output == "$numbers" ]] || fail "$a $b: $output"
+      count=$((count + 1))
+    fi
+  done <shown
+  ((count >= 10))
+}
+
 @test "readme: the two commands of a fresh machine are there, and make has their goals" {
   local goal
   grep -qE '^    make deps demo( |$)' "$root/README.md"
   grep -qE '^    make deps test( |$)' "$root/README.md"
-  for goal in deps demo test copy hammer bench plot demos pictures; do
+  for goal in deps demo test copy hammer bench plot demos pictures breaks breaks-check diff; do
     grep -qE "^$goal( [a-z]+)?:" "$root/Makefile" || fail "make $goal"
   done
 }
