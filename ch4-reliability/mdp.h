@@ -84,7 +84,9 @@ static inline char mdp_command(zg_msg *msg, int i)
     if (command == *MDPW_READY)
         return frames == 4 && mdp_is_name(&msg->frame[i + 3]) ? command : 0;
     if (command == *MDPW_REQUEST || command == *MDPW_REPLY)
-        return frames > 5 && zg_is(msg, i + 4, "") ? command : 0;
+        return frames > 5 && frames - 5 <= MDP_MAX_BODY && zg_is(msg, i + 4, "")
+                   ? command
+                   : 0;
     return 0;
 }
 

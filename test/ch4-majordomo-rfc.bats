@@ -247,6 +247,16 @@ load majordomo
   is_foreign mdworker || wait_for echo 'dropped a malformed message' 8
 }
 
+@test "clause 15: a worker drops a request of more frames than its reply may have" {
+  start fake zpeer -b -n 2 -t 20000 DEALER ipc://fake \
+    '' MDPW01 %02 c '' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 '%,' '' MDPW01 %02 c '' yes
+  wait_for fake 'bound'
+  start echo mdworker ipc://fake
+  ends fake
+  wait_for fake '^\[\]\[MDPW01\]\[%03\]\[c\]\[\]\[yes\]$'
+  stop echo
+}
+
 # bats test_tags=wire
 @test "clause 16: a HEARTBEAT before READY gets a DISCONNECT" {
   broker

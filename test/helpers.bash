@@ -205,7 +205,7 @@ awaits_signals() {
     return
   fi
   if is_foreign "${program_of[$1]}"; then # it may handle signals in another way
-    tr '\0' ' ' <"/proc/${pid_of[$1]}/cmdline" | grep -qw -- "${program_of[$1]}"
+    ! cmp -s "/proc/${pid_of[$1]}/cmdline" "/proc/$$/cmdline"
     return
   fi
   read -rd '' status 2>/dev/null <"/proc/${pid_of[$1]}/status" || :
