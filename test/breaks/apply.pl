@@ -1,6 +1,6 @@
-# apply.pl BREAK TREE - put the defect that BREAK describes into the programs in TREE.
-# A hunk has no line numbers: its old lines must stand in the file exactly once, so it
-# survives edits elsewhere.
+# apply.pl BREAK [TREE] - put the defect that BREAK describes into the programs in
+# TREE; without TREE only check that this is possible here. A hunk has no line numbers:
+# its old lines must stand in the file exactly once, so it survives edits elsewhere.
 use strict;
 use warnings;
 
@@ -9,14 +9,17 @@ my ($file, $old, $new, $lines) = ('', '', '', 0);
 
 sub end_hunk {
     if ($old eq '' && $new eq '') { return; }
-    open my $in, '<', "$tree/$file" or die "$break: $file: $!\n";
+    my $path = ($tree // '.') . "/$file";
+    open my $in, '<', $path or die "$break: $file: $!\n";
     my $text = do { local $/; <$in> };
     my $count = () = $text =~ /^\Q$old\E/mg;
     if ($count != 1) { die "$break: $count places in $file match:\n$old"; }
-    $text =~ s/^\Q$old\E/$new/m;
-    open my $out, '>', "$tree/$file" or die "$break: $file: $!\n";
-    print $out $text;
-    close $out or die "$break: $file: $!\n";
+    if (defined $tree) {
+        $text =~ s/^\Q$old\E/$new/m;
+        open my $out, '>', $path or die "$break: $file: $!\n";
+        print $out $text;
+        close $out or die "$break: $file: $!\n";
+    }
     ($old, $new) = ('', '');
 }
 
