@@ -30,7 +30,8 @@ T          ?= $(if $(WITH),$(wire_tests),$(all_tests))
 CLANG_FORMAT ?= clang-format
 
 # Those that take longest begin first.
-long_test   = $(wildcard test/contract.bats test/contract-wire.bats test/trace.bats)
+long_test   = $(wildcard test/contract.bats test/ch5-clone.bats test/ch4-binary-star.bats \
+                test/contract-wire.bats test/trace.bats test/ch4-titanic.bats)
 all_tests   = $(long_test) $(filter-out $(long_test),$(sort $(wildcard test/*.bats)))
 # The files with tests of the wire that name a program in WITH.
 wire_tests  = $(shell grep -lwE "$$(ls $(WITH) | paste -sd '|' -)" \
