@@ -157,6 +157,7 @@ static void end_fetch(struct replica *self, zg_msg *kthxbai)
     self->count = self->frames == KVMSG_FRAMES
                       ? kvmsg_number_property(kthxbai, "count")
                       : -1;
+    self->checked = self->sequence;
     self->state = REPLICA_FOLLOWING;
     close_socket(&self->snapshot);
     printf("I: snapshot of %zu keys, up to update %" PRId64 "\n",
@@ -193,6 +194,8 @@ static void check(struct replica *self, zg_msg *hugz)
         int64_t count = count_in(self, hugz);
         if (count != -1 && count != self->count)
             join_again(self, "an update was missed");
+        else
+            self->checked = kvmsg_number_property(hugz, "number");
     }
 }
 

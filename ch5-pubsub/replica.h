@@ -51,6 +51,7 @@ struct replica {
     int64_t sequence; /* the last update that the table has */
     int64_t received; /* the last update since the join, maybe older */
     int64_t count;    /* updates of the subtree, -1 if the server counts none */
+    int64_t checked;  /* the last update up to which that count was right */
     bool has_voted;   /* on the socket for snapshots */
     bool has_hugz;    /* the server sends HUGZ: its silence is a fault */
     zmq_msg_t epoch;  /* the value of its last HUGZ */
