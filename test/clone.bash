@@ -79,12 +79,18 @@ joined_once() {
   for name; do run ! grep '^[WE]:' "$name.log"; done
 }
 
+# updates_per_second MODEL - print how many a scene makes: models 2 and 4 do not detect
+# an update that is lost on an overloaded machine
+updates_per_second() {
+  if (($1 == 2 || $1 == 4)); then rounds 3000 4000; else rounds 3000 10000; fi
+}
+
 # write_to MODEL COUNT - start COUNT updates of 10,000 keys
 write_to() {
   local frames=3
   if (($1 == 2)); then return; fi    # the server makes them
   if (($1 == 5)); then frames=5; fi
-  start writer kvfill -m "$(rounds 3000 10000)" -w 10000 $frames ipc://c "$2" /client/
+  start writer kvfill -m "$(updates_per_second "$1")" -w 10000 $frames ipc://c "$2" /client/
 }
 
 # end_equal NAME... - all end, with the same table as the first
@@ -101,7 +107,7 @@ crowd_joins() { # MODEL
   local model=$1 clients length n names=(first)
   clients=$(rounds 8 50) length=$(rounds 20000 100000)
   export WAIT_S=60
-  up "$model" -m "$(rounds 3000 10000)"
+  up "$model" -m "$(updates_per_second "$model")"
   listen "$model" first -n "$length"
   wait_for first snapshot
   write_to "$model" "$length"
