@@ -384,18 +384,11 @@ faults() {
 @test "freelance: a server whose name cannot be resolved does not delay the others" {
   if ! unshare -nm true 2>/dev/null; then skip 'no right to make namespaces'; fi
   write_silent_name_server
-  cat >resolve.sh <<'END'
-. ./silent_name_server.sh
-"$@"
-status=$?
-kill $name_server
-exit $status
-END
   local program
   for program in 1 2 3; do
     start "s$program" "flserver$program" "ipc://s$program"
     wait_for "s$program" bound
-    start "client$program" unshare -nm bash resolve.sh \
+    start "client$program" unshare -nm bash with_silent_name_server.sh \
       "flclient$program" -t 3000 tcp://nohost.example:5555 "ipc://s$program"
     wait_for "client$program" 'Reply from|Average'
     kill9 "s$program"

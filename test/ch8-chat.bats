@@ -104,9 +104,9 @@ reach() {
   hosts a b c
   chat a ann
   chat b bob
-  mkfifo terminal
+  mkfifo terminal silence
   exec 7<>terminal
-  on c start joe bash -c 'exec dechat 10.77.0.99 eth0 joe < <(sleep 60) >terminal'
+  on c start joe bash -c 'exec dechat 10.77.0.99 eth0 joe <>silence >terminal'
   start screen bash -c 'exec grep --line-buffered -v "^[0-9]*$" <terminal'
   reach ann ann bob screen
   # More than the queues of libzmq and of the kernel hold, before joe is read again.

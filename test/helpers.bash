@@ -350,9 +350,17 @@ echo 'hosts: files dns' >nsswitch.conf
 mount --bind resolv.conf /etc/resolv.conf
 mount --bind nsswitch.conf /etc/nsswitch.conf
 perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:53",
-  Proto => "udp") or die; mkdir "bound"; sleep 60' & name_server=$!
+  Proto => "udp") or die; mkdir "bound"; sleep' & name_server=$!
 until [[ -d bound ]]; do read -rt 0.02 <> <(:) || :; done
 rmdir bound
+END
+  # bash with_silent_name_server.sh COMMAND... - run a command with this name server
+  cat >with_silent_name_server.sh <<'END'
+. ./silent_name_server.sh
+"$@"
+status=$?
+kill $name_server
+exit $status
 END
 }
 
