@@ -169,7 +169,7 @@ static void ping_servers(flcliapi *self)
     self->ping_at = zg_now() + self->ping_interval;
 }
 
-/* Send the request to the next live server that does not have it. */
+/* Send the request to the next reachable server that does not have it. */
 static void try_next_server(flcliapi *self)
 {
     for (int i = 0; i < self->server_count; i++) {

@@ -95,7 +95,7 @@ static bool from_broker(mdwrk *self, zg_msg *msg)
     return false;
 }
 
-/* Do what is due: register, send a heartbeat, or give up a silent broker. */
+/* Register, send a heartbeat, or give up a silent broker, if it is time to. */
 static void check_timers(mdwrk *self)
 {
     zg_msg none = { 0 };

@@ -11,9 +11,10 @@
  * it is acknowledged. After a crash, Titanic reads the log from its start and
  * has again all that it had acknowledged.
  *
- * A single loop does all the work: take what has arrived, append it, sync once,
- * answer. Requests that arrive while the disk is busy share the next sync. The
- * broker gives a worker one request at a time, so Titanic registers many.
+ * A single loop does all the work: take the messages that have arrived, append
+ * them, sync once, answer. Requests that arrive while the disk is busy share
+ * the next sync. The broker gives a worker one request at a time, so Titanic
+ * registers many.
  *
  * Titanic sends a stored request to its service once the broker says that the
  * service has a worker. It sends the request again if no reply comes within -t

@@ -14,9 +14,9 @@
  * A restart of the server, another FILE and a read error are handled as in
  * fileio2. Requests beyond the end of the file are answered with empty chunks.
  * The client waits for all of them. If one is not empty, a chunk before it was
- * lost, and the transfer fails. (The server sends no chunk after one that it
- * could not send. A loss elsewhere, before a reconnection, is not detected: a
- * chunk does not carry its offset.)
+ * lost, and the transfer fails. (The server sends no chunk after a chunk that
+ * it could not send. A loss elsewhere, before a reconnection, is not detected:
+ * a chunk does not carry its offset.)
  *
  * Build: cc -Icommon ch6-community/fileio3.c -o fileio3 -lzmq -lpthread
  *
