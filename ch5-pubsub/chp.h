@@ -37,9 +37,9 @@ enum {
     CHP_HUGZ_MS = 1000,                /* between two HUGZ */
     CHP_NO_HUGZ_MS = 3000,             /* then the server sends none, as RFC 12
                                       allows: join without */
-    CHP_SERVER_QUEUE = 10000,          /* updates that wait for a slow client */
+    CHP_SERVER_QUEUE = 10000,          /* updates that wait for a slow client;
+                                      beyond, the client loses them */
     CHP_CLIENT_QUEUE = 100000,         /* updates that wait during a snapshot */
-    CHP_SUBSCRIPTION_MAX = 1024,       /* bytes that a PUB accepts */
 };
 
 #define CHP_NUMBER_MAX (INT64_MAX / 2)
@@ -84,15 +84,6 @@ static inline bool kv_is_below(zg_msg *msg, const void *subtree, size_t size)
 {
     return zmq_msg_size(&msg->frame[KV_KEY]) >= size
            && memcmp(zmq_msg_data(&msg->frame[KV_KEY]), subtree, size) == 0;
-}
-
-/* Prepare a PUB for updates, before it binds: a slow client loses what exceeds
- * its queue; a stranger's subscription of a megabyte is refused. */
-static inline void chp_prepare_publisher(void *publisher)
-{
-    zg_set(publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
-    zg_must(zmq_setsockopt(publisher, ZMQ_MAXMSGSIZE,
-                           &(int64_t){ CHP_SUBSCRIPTION_MAX }, 8));
 }
 
 /* Prepare a PUB that sends updates to servers, before it connects: queue

@@ -90,7 +90,7 @@ int main(int argc, char *argv[])
         srandom((unsigned) seed);
     self.table = table_new();
     self.publisher = zg_socket(ctx, ZMQ_PUB);
-    chp_prepare_publisher(self.publisher);
+    zg_set(self.publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
     zg_bind(self.publisher, "publisher", zg_value[0]);
     zg_sleep(self.publisher, SETTLE_MS);
     self.began_at = zg_now();

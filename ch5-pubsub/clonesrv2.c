@@ -122,7 +122,7 @@ int main(int argc, char *argv[])
     self.snapshot = zg_socket(ctx, ZMQ_ROUTER);
     self.snapshots = snapshots_new(self.snapshot, KVSIMPLE_FRAMES, item_append);
     self.publisher = zg_socket(ctx, ZMQ_PUB);
-    chp_prepare_publisher(self.publisher);
+    zg_set(self.publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
     zg_bind(self.snapshot, "snapshot", zg_value[0]);
     zg_bind(self.publisher, "publisher", zg_value[1]);
     self.began_at = zg_now();

@@ -144,7 +144,7 @@ int main(int argc, char *argv[])
     self.snapshots = snapshots_new(self.snapshot, KVMSG_FRAMES, kvmsg_load);
     self.publisher = zg_socket(ctx, ZMQ_PUB);
     self.collector = zg_socket(ctx, ZMQ_PULL);
-    chp_prepare_publisher(self.publisher);
+    zg_set(self.publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
     zg_bind(self.snapshot, "snapshot", zg_value[0]);
     zg_bind(self.publisher, "publisher", zg_value[1]);
     zg_bind(self.collector, "collector", zg_value[2]);

@@ -373,7 +373,7 @@ static void open_all(struct server *self, bool is_primary, long interval)
     self->publisher = zg_socket(self->ctx, ZMQ_PUB);
     self->collector = zg_socket(self->ctx, ZMQ_SUB);
     self->forward = zg_socket(self->peer_ctx, ZMQ_PUB);
-    chp_prepare_publisher(self->publisher);
+    zg_set(self->publisher, ZMQ_SNDHWM, CHP_SERVER_QUEUE);
     chp_prepare_sender(self->forward);
     zg_set(self->collector, ZMQ_RCVHWM, CHP_CLIENT_QUEUE);
     zg_must(zmq_setsockopt(self->collector, ZMQ_SUBSCRIBE, "", 0));

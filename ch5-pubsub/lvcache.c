@@ -49,7 +49,6 @@ enum {
     MAX_TOPICS = 250000,
     MAX_BYTES = 256 << 20,
     MAX_QUEUE = 2 * MAX_TOPICS, /* for a subscriber: a replay and updates */
-    MAX_SUBSCRIPTION = 1024,    /* bytes: libzmq needs some 30 for each */
     BATCH = 100                 /* of messages, before others are served */
 };
 
@@ -195,8 +194,6 @@ int main(int argc, char *argv[])
     zg_must(zmq_setsockopt(frontend, ZMQ_SUBSCRIBE, "", 0));
     zg_set(backend, ZMQ_XPUB_VERBOSE, 1); /* report repeated subscriptions */
     zg_set(backend, ZMQ_SNDHWM, MAX_QUEUE);
-    zg_must(zmq_setsockopt(backend, ZMQ_MAXMSGSIZE,
-                           &(int64_t){ MAX_SUBSCRIPTION }, 8));
     if (zg_value['C'] != NULL)
         zg_connect(frontend, zg_value[0]);
     else

@@ -29,8 +29,7 @@ static const char usage[] =
 
 enum {
     TOPICS = 1000,
-    CONNECT_MS = 1000,      /* for subscribers to connect before we publish */
-    MAX_SUBSCRIPTION = 1024 /* bytes: libzmq needs some 30 for each */
+    CONNECT_MS = 1000, /* for subscribers to connect before we publish */
 };
 
 static void *publisher;
@@ -71,8 +70,6 @@ int main(int argc, char *argv[])
     void *ctx = zg_start();
 
     publisher = zg_socket(ctx, ZMQ_PUB);
-    zg_must(zmq_setsockopt(publisher, ZMQ_MAXMSGSIZE,
-                           &(int64_t){ MAX_SUBSCRIPTION }, 8));
     if (zg_value[0] != NULL)
         zg_connect(publisher, zg_value[0]);
     else

@@ -41,7 +41,6 @@ static const char usage[] =
 
 enum {
     REPORT_MS = 1000,
-    MAX_SUBSCRIPTION = 1024 /* bytes: libzmq needs some 30 for each */
 };
 
 static void *ctx, *publisher, *subscriber;
@@ -148,8 +147,6 @@ int main(int argc, char *argv[])
 
     snprintf(endpoint, sizeof endpoint, "%s", zg_value[0]);
     if (publishes) {
-        zg_must(zmq_setsockopt(publisher, ZMQ_MAXMSGSIZE,
-                               &(int64_t){ MAX_SUBSCRIPTION }, 8));
         zg_bind(publisher, "publisher", endpoint);
         zg_must(zmq_getsockopt(publisher, ZMQ_LAST_ENDPOINT, endpoint,
                                &(size_t){ sizeof endpoint }));

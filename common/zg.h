@@ -19,7 +19,7 @@
 #error "libzmq 4.3.0 or later is required"
 #endif
 
-/* Print "E: what: reason", exit with 1; with 0 if that is shutdown (ETERM). */
+/* Print "E: what: reason" and exit with 1. On shutdown (ETERM), exit with 0. */
 static inline _Noreturn void zg_die(const char *what)
 {
     if (errno != ETERM)
@@ -27,7 +27,7 @@ static inline _Noreturn void zg_die(const char *what)
     _exit(errno == ETERM ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* Wraps a call that can fail only by mistake: zg_must(zmq_bind(sock, "..")). */
+/* Wraps a call that can fail only by mistake: zg_must(zmq_unbind(...)). */
 #define zg_must(call) ((call) == -1 ? zg_die(#call) : (void) 0)
 
 /* After a failed call: true to repeat it (EINTR), false if the wait is over. */
@@ -42,9 +42,8 @@ static inline bool zg_retry(const char *what)
 /* The usage text defines the command line: "  -t MS  timeout (2500)\n" is an
  * option and its default, "  -v  log all\n" a switch, "  PORT  (5555)\n" an
  * argument. zg_args() stores the value of an option under its letter, that of
- * the n-th argument under n, counted from 0. A switch that is off is NULL. */
+ * the n-th argument under n, counted from 0, and NULL if there is none. */
 static const char *zg_usage, *zg_value[128];
-
 static inline _Noreturn void zg_usage_error(void)
 {
     fprintf(stderr, "usage: %.*s\n", (int) strcspn(zg_usage, "\n"), zg_usage);
@@ -101,32 +100,31 @@ static inline pthread_t zg_thread(void *(*run)(void *), void *arg)
     return thread;
 }
 
-/* One thread waits for Ctrl-C and shuts the context down. From then on every
- * libzmq call in every thread, even one that is already blocked, fails with
- * ETERM; so there is no flag to check and no race to lose. If main() is blocked
- * elsewhere, as in a full pipe on stdout, the process ends a second later. */
+/* One thread waits for Ctrl-C and shuts the context down. From then on calls on
+ * a socket fail with ETERM, even if they are already blocked. If main() blocks
+ * elsewhere, as in a full pipe on stdout, the process exits a second later. */
 #ifndef ZG_GRACE_S
 #define ZG_GRACE_S 1
 #endif
 static sigset_t zg_signals;
 static pthread_t zg_signal_thread;
-static inline void zg_end_process(int sig)
+static inline _Noreturn void zg_end_process(int sig)
 {
-    _exit(sig == SIGALRM ? EXIT_SUCCESS : EXIT_FAILURE);
+    (void) sig;
+    _exit(EXIT_SUCCESS);
 }
 static inline void *zg_handle_signals(void *ctx)
 {
-    for (int sig;;) {
-        sigwait(&zg_signals, &sig);
-        if (sig == SIGUSR1) /* from zg_stop() */
-            return NULL;
-        zmq_ctx_shutdown(ctx);
-        alarm(ZG_GRACE_S);
-    }
+    int sig;
+    sigwait(&zg_signals, &sig); /* zg_stop() can cancel the thread here */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    zmq_ctx_shutdown(ctx);
+    alarm(ZG_GRACE_S);
+    return NULL;
 }
 
-/* Return a new context. Call this before anything else: threads inherit the
- * signal mask, and libzmq draws routing ids from rand(), without seeding it. */
+/* Return a new context. Call this before any thread or socket is made: threads
+ * inherit the signal mask; libzmq takes routing ids from rand(), unseeded. */
 static inline void *zg_start(void)
 {
     unsigned seed = (unsigned) time(NULL) ^ (unsigned) getpid() << 16;
@@ -145,7 +143,6 @@ static inline void *zg_start(void)
     sigemptyset(&zg_signals);
     sigaddset(&zg_signals, SIGINT);
     sigaddset(&zg_signals, SIGTERM);
-    sigaddset(&zg_signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &zg_signals, NULL);
     void *ctx = zmq_ctx_new();
     zg_signal_thread = zg_thread(zg_handle_signals, ctx);
@@ -155,7 +152,7 @@ static inline void *zg_start(void)
 /* The last call of main(), after all sockets are closed. */
 static inline void zg_stop(void *ctx)
 {
-    pthread_kill(zg_signal_thread, SIGUSR1);
+    pthread_cancel(zg_signal_thread);
     pthread_join(zg_signal_thread, NULL);
     zmq_ctx_term(ctx);
 }
@@ -163,16 +160,17 @@ static inline void zg_stop(void *ctx)
 #define zg_set(sock, option, value)                                            \
     zg_must(zmq_setsockopt(sock, option, &(int){ value }, sizeof(int)))
 
-/* Return a new socket. When it is closed, unsent messages have half a second to
- * leave (not a SUB's). If we bind, a frame over 1 MiB disconnects its sender.
- * TCP keepalive detects in 15 s that the host of a silent peer is down. */
+/* Return a new socket. After zmq_close() it sends its queue for half a second.
+ * If we bind, a larger frame disconnects its sender (libzmq needs 30 times the
+ * size of a subscription). Keepalive notices in 15 s if an idle host fails. */
 static inline void *zg_socket(void *ctx, int type)
 {
+    int64_t max_size = type == ZMQ_PUB || type == ZMQ_XPUB ? 1024 : 1 << 20;
     void *sock = zmq_socket(ctx, type);
     if (sock == NULL)
         zg_die("zmq_socket");
     zg_set(sock, ZMQ_LINGER, type == ZMQ_SUB ? 0 : 500);
-    zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &(int64_t){ 1 << 20 }, 8));
+    zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &max_size, 8));
     zg_set(sock, ZMQ_TCP_KEEPALIVE, 1);
     zg_set(sock, ZMQ_TCP_KEEPALIVE_IDLE, 6);
     zg_set(sock, ZMQ_TCP_KEEPALIVE_INTVL, 3);
@@ -181,7 +179,7 @@ static inline void *zg_socket(void *ctx, int type)
 }
 
 /* Connect, without a limit on frames: after an oversized one libzmq would never
- * reconnect. IPv6 only on request: it would make "localhost" mean ::1. */
+ * reconnect. IPv6 only for an address in []: else "localhost" would be ::1. */
 static inline void zg_connect(void *sock, const char *endpoint)
 {
     zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &(int64_t){ -1 }, 8));
@@ -190,7 +188,7 @@ static inline void zg_connect(void *sock, const char *endpoint)
         zg_die(endpoint);
 }
 
-/* Bind and print the endpoint, which resolves a wildcard port. */
+/* Bind, and print the endpoint with its actual port. */
 static inline void zg_bind(void *sock, const char *name, const char *endpoint)
 {
     char bound[256];
@@ -224,7 +222,7 @@ static inline int zg_poll(zmq_pollitem_t *items, int n, int64_t deadline)
     return ready;
 }
 
-/* Sleep; false on shutdown, which alone ends the wait: there is no POLLERR. */
+/* Sleep. False on shutdown, which zmq_poll() reports only with a socket. */
 static inline bool zg_sleep(void *sock, long msecs)
 {
     zmq_pollitem_t item = { sock, 0, ZMQ_POLLERR, 0 };
@@ -232,7 +230,7 @@ static inline bool zg_sleep(void *sock, long msecs)
 }
 
 /* A multipart message; { 0 } is empty, zg_clear() frees it. Frames are moved or
- * shared, never copied. At most 20 are received; the rest is for envelopes. */
+ * shared, not copied. At most 20 are received; the rest is for envelopes. */
 enum { ZG_MAX_RECV = 20, ZG_MAX_FRAMES = 24 };
 typedef struct {
     int count;
@@ -260,7 +258,7 @@ static inline bool zg_equal(zmq_msg_t *a, zmq_msg_t *b)
            && memcmp(zmq_msg_data(a), zmq_msg_data(b), zmq_msg_size(a)) == 0;
 }
 
-/* Return the position, from i on, of the empty frame before a body, or 0. */
+/* Find the empty frame before a body, from i on. Return its position, or 0. */
 static inline int zg_delimiter(zg_msg *m, int i)
 {
     while (i < m->count && zmq_msg_size(&m->frame[i]) > 0)
@@ -268,7 +266,7 @@ static inline int zg_delimiter(zg_msg *m, int i)
     return i < m->count - 1 ? i : 0;
 }
 
-/* Insert a new frame at position i; the following ones move up. */
+/* Insert a new frame, a copy of the data, at position i. */
 static inline void zg_insert(zg_msg *m, int i, const void *data, size_t size)
 {
     zmq_msg_init(&m->frame[m->count]);
@@ -278,7 +276,7 @@ static inline void zg_insert(zg_msg *m, int i, const void *data, size_t size)
     memcpy(zmq_msg_data(&m->frame[i]), data, size);
 }
 
-/* Append n frames, which share the bytes of others. */
+/* Append n frames that share the bytes of these. */
 static inline void zg_append(zg_msg *m, zmq_msg_t *frames, int n)
 {
     for (int i = 0; i < n; i++) {
@@ -295,8 +293,8 @@ static inline void zg_pop(zg_msg *m, int n)
     zg_cut(m, m->count - n);
 }
 
-/* Receive a whole message in place of m. False if the wait is over. If it has
- * over ZG_MAX_RECV frames, keep none, or from a ROUTER only the sender's id. */
+/* Receive a whole message in place of m. False if the wait is over. Of one with
+ * over ZG_MAX_RECV frames keep none, or from a ROUTER only the sender's id. */
 static inline bool zg_recv(zg_msg *m, void *sock, int flags)
 {
     int frames = 0, type;
@@ -315,7 +313,8 @@ static inline bool zg_recv(zg_msg *m, void *sock, int flags)
     return true;
 }
 
-/* Send all frames, which leaves m empty. False if not sent; m is unchanged. */
+/* Send all frames, which leaves m empty. False if it cannot be sent: m remains,
+ * unless the connection has ended after some of its frames. */
 static inline bool zg_send(zg_msg *m, void *sock, int flags)
 {
     for (int i = 0; i < m->count; i++) {
@@ -336,7 +335,8 @@ static inline void zg_drop(zg_msg *m, const char *sender)
     zg_clear(m);
 }
 
-/* Return a frame as a string in text[room], with '?' for control characters. */
+/* Store a frame as a string, as far as text[room] goes, and return it. Control
+ * characters become '?', also 0x80 to 0x9f outside a UTF-8 character. */
 static inline char *zg_text(zmq_msg_t *frame, char *text, size_t room)
 {
     unsigned char *b = zmq_msg_data(frame), last = 0;

@@ -215,6 +215,25 @@ send_raw() {
   raw+=("$socket")              # open, or what is unread is lost
 }
 
+# A publisher stores what its subscribers send: subscriptions of 1 MB neither fill
+# its memory nor, when they are removed, its stack.
+survives_subscriptions() {
+  local before after socket n=0
+  start_alone "$1"
+  wait_until_bound "$1"
+  if ! grep -q ' bound to ' "$1.log"; then stop_or_end "$1"; return; fi
+  before=$(memory "$1")
+  for socket in $(sed -nE 's/^I: .* bound to //p' "$1.log" | grep -v '^udp:'); do
+    start "stranger$((n++))" bash -c 'ulimit -s 1000000 && exec "$@"' large-stack \
+      zpeer -n 0 -w 300 XSUB "$socket" '%01%{1000000}'
+  done
+  while ((n > 0)); do ends "stranger$((--n))"; done
+  after=$(memory "$1") || fail "$1 has ended"
+  ((after - before < 20000)) || [[ ${SLACK_MS-} ]] \
+    || fail "memory grew from $before to $after kB"
+  stop_or_end "$1"
+}
+
 send_everywhere() { # NAME ZHOSTILE_OPTION...
   local socket
   for socket in $(sed -nE 's/^I: .* bound to //p' "$1.log"); do
@@ -287,6 +306,10 @@ no_control_characters() {
 
 @test "contract: a routing id of any length leaves it able to continue" {
   each_program survives_long_ids
+}
+
+@test "contract: subscriptions of 1 MB neither fill it nor stop it" {
+  each_program survives_subscriptions
 }
 
 @test "contract: malformed messages neither stop, fill nor confuse it" {

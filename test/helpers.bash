@@ -210,7 +210,7 @@ awaits_signals() {
   fi
   read -rd '' status 2>/dev/null <"/proc/${pid_of[$1]}/status" || :
   [[ $status =~ ^Name:.([^$'\n']*) && -x $bin/${BASH_REMATCH[1]} \
-    && $status =~ SigBlk:.[0-9a-f]*4202$'\n' ]]
+    && $status =~ SigBlk:.[0-9a-f]*4002$'\n' ]]
 }
 
 # stop NAME [SIGNAL] - send SIGTERM, and expect exit status 0 within a second, which is
