@@ -10,9 +10,9 @@
  * been idle longest receives the next request. While no worker is idle, the
  * broker does not read the frontend, so requests wait in the sockets.
  *
- * A request is lost if its worker dies while working on it: see ppqueue.c and
- * mdbroker.c. Requests also wait without bound while there is no worker at all,
- * and clients that retry add to them: see spqueue.c.
+ * A request is lost if its worker dies before it replies: see ppqueue.c and
+ * mdbroker.c. While there is no worker, requests wait without a time limit, and
+ * clients that retry fill the queues of libzmq: see spqueue.c.
  *
  * Build: cc -Icommon ch3-advanced-reqrep/lbbroker.c -o lbbroker -lzmq -lpthread
  *
@@ -41,7 +41,7 @@ enum {
     MAX_THREADS = 400,
     MAX_IDLE = 1000,
     BATCH = 100,                  /* messages from one side in a row */
-    MAX_FRAMES = ZG_MAX_RECV - 2, /* in a request, which gets two more */
+    MAX_FRAMES = ZG_MAX_RECV - 2, /* in a request: its reply has two more */
 };
 
 static void *ctx, *frontend, *backend;
@@ -71,8 +71,8 @@ static void remove_oldest(void)
     idle_count--;
 }
 
-/* [worker][][READY], or [worker][] and [client][][reply...] for a client. Any
- * other message also means that the worker is idle: it has stopped working. */
+/* [worker][][READY] or [worker][][client][][reply...]. Drop any other message,
+ * but mark its sender idle: a REQ worker that has sent waits for a request. */
 static void from_worker(zg_msg *msg)
 {
     bool ready = msg->count == 3 && zg_is(msg, 1, "") && zg_is(msg, 2, "READY");
@@ -143,7 +143,8 @@ static void *client(void *endpoint)
     char text[64];
 
     zg_connect(sock, endpoint);
-    if (zmq_send(sock, "HELLO", 5, 0) != -1 && zg_recv(&msg, sock, 0))
+    if (zmq_send(sock, "HELLO", 5, 0) != -1 && zg_recv(&msg, sock, 0)
+        && msg.count > 0)
         printf("Client: %s\n", zg_text(&msg.frame[0], text, sizeof text));
     zg_clear(&msg);
     zmq_close(sock);
@@ -159,7 +160,7 @@ static void *worker(void *endpoint)
 
     zg_connect(sock, endpoint);
     zmq_send(sock, "READY", 5, 0);
-    while (zg_recv(&msg, sock, 0)) {
+    while (zg_recv(&msg, sock, 0) && msg.count > 0) {
         zmq_msg_t *body = &msg.frame[msg.count - 1];
         printf("Worker: %s\n", zg_text(body, text, sizeof text));
         zg_cut(&msg, msg.count - 1);
@@ -171,7 +172,7 @@ static void *worker(void *endpoint)
     return NULL;
 }
 
-/* Bind, and store the endpoint, which resolves a wildcard port. */
+/* Bind, and store the endpoint with its actual port. */
 static void *router(const char *name, const char *endpoint, char bound[256])
 {
     void *sock = zg_socket(ctx, ZMQ_ROUTER);

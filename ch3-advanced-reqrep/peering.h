@@ -67,8 +67,8 @@ static inline void *router_socket(void *ctx)
 }
 
 /* A ROUTER that talks to other brokers has its cluster's name as routing id, so
- * that each side can address the other. With ZMQ_IMMEDIATE, a peer that is not
- * connected is unreachable. */
+ * that each side can address the other. Without ZMQ_IMMEDIATE it would queue
+ * messages for a peer that has disconnected. */
 static inline void *cloud_socket(void *ctx, const char *name)
 {
     void *sock = router_socket(ctx);
@@ -80,8 +80,8 @@ static inline void *cloud_socket(void *ctx, const char *name)
 
 /* ---- Workers ----------------------------------------------------------------
  *
- * A busy worker is remembered with the origin of its request, which tells where
- * its reply goes. Both lists are in the order in which workers joined them. */
+ * With each busy worker stands the origin of its request, to which the reply
+ * must return. Both lists are in the order in which workers joined them. */
 enum { MAX_WORKERS = 1000 };
 
 enum origin { NONE, CLIENT, PEER }; /* NONE: the worker is idle */
@@ -122,7 +122,8 @@ static inline struct worker *find_worker(struct worker_list *list,
 }
 
 /* Append a new worker to the idle list. If there are too many workers, remove
- * the worker that has been busy longest: it is probably dead. */
+ * the one that has been busy longest, which has probably died, or, if none is
+ * busy, the new one. */
 static inline void add_worker(zmq_msg_t *id)
 {
     struct worker *worker = calloc(1, sizeof *worker);
@@ -139,8 +140,8 @@ static inline void add_worker(zmq_msg_t *id)
     }
 }
 
-/* Move a worker that has sent a message to the idle list, or add it. Return the
- * origin of the request that it has finished; NONE if it had none. */
+/* Put the sender of a message on the idle list, and add it if it is new. Return
+ * the origin of the request that it has finished; NONE if it had none. */
 static inline enum origin mark_idle(zmq_msg_t *id)
 {
     struct worker *worker = find_worker(&busy, id);

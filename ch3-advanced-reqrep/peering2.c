@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* peering2.c - broker that gives one in five requests to another broker.
+/* peering2.c - broker that gives one in five requests of its clients to a peer.
  *
  *     REQ clients ---> ROUTER localfe         cloudfe ROUTER <--- other brokers
  *                          peering2 SELF (this)
@@ -9,15 +9,17 @@
  * random, to a peer. A peer's request always goes to a worker. Each ROUTER puts
  * the routing id of the sender in front of a request, and the reply returns by
  * these ids:
- *     at localfe [client][][body]         to localbe [worker][][client][][body]
- *     at cloudfe [peer][client][][body]   to cloudbe [peer][client][][body]
+ *     received                         sent
+ *     localfe [client][][body]         localbe [worker][][client][][body]
+ *                                   or cloudbe [peer][client][][body]
+ *     cloudfe [peer][client][][body]   localbe [worker][][peer][client][][body]
  * A ROUTER can address only peers whose id it knows, so each broker sets its
  * name as the routing id of its cloud sockets.
  *
  * A request for a peer that is not connected goes to a worker here. A request
  * is lost if the worker or broker that has it dies or freezes: its client times
- * out and sends a new one. The broker reads requests only while it has an idle
- * worker, also those for peers: peering3.c does not need one.
+ * out and sends a new one. The broker reads no request while it has no idle
+ * worker, although a peer could serve it: peering3.c removes this limit.
  *
  * Build: cc -Icommon ch3-advanced-reqrep/peering2.c -o peering2 -lzmq -lpthread
  *
@@ -44,7 +46,7 @@ static const char usage[] =
 enum {
     MAX_THREADS = 400,
     BATCH = 100,                  /* messages from one socket in a row */
-    MAX_FRAMES = ZG_MAX_RECV - 3, /* in a client's request: three are added */
+    MAX_FRAMES = ZG_MAX_RECV - 3, /* in a request: its reply has three more */
 };
 
 static void *ctx, *localfe, *localbe, *cloudfe, *cloudbe;
@@ -111,8 +113,8 @@ static void send_reply(zg_msg *msg, void *sock)
         fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
 }
 
-/* [worker][][01] registers a worker. Afterwards it sends [worker][] and then
- * [client][][reply...] or [peer][client][][reply...]. */
+/* [worker][][01] registers a worker. Each later message is a reply,
+ * [worker][][client][][reply...] or [worker][][peer][client][][reply...]. */
 static void from_worker(zg_msg *msg)
 {
     enum origin origin = mark_idle(&msg->frame[0]);

@@ -13,8 +13,12 @@
  * its idle workers when that number changes, and once per interval. With each
  * request to a peer a broker decrements its copy of the peer's number. A number
  * expires after three intervals without a new one: the peer is dead, frozen or
- * cut off. So a broker sends requests only to peers that were alive a moment
- * ago. All brokers must have the same -i.
+ * cut off. The broker counts these intervals by its own -i, so that of all
+ * brokers must be the same.
+ *
+ * Two brokers can count on the same idle worker, and a state can be older than
+ * the request that a broker has just sent. The request then waits at the peer
+ * until a worker is idle.
  *
  * A request is lost with the worker or the broker that has it. Its client
  * reports the loss and continues; mdbroker.c shows how to recover requests.
@@ -25,6 +29,8 @@
  *     $ bin/peering3 -s 1 DC1 DC2 & bin/peering3 DC2 DC1
  *     I: monitor bound to ipc://...-monitor.ipc
  *     DC...: ...
+ *
+ * Each line "DC1: 0854" is a task that has been answered, and its cluster.
  *
  * Guide: chapter 3, "Putting it All Together".
  */
@@ -48,7 +54,7 @@ enum {
     MAX_THREADS = 400,
     LIVENESS = 3,                 /* intervals until a peer's state expires */
     BATCH = 100,                  /* messages from one socket in a row */
-    MAX_FRAMES = ZG_MAX_RECV - 3, /* in a client's request: three are added */
+    MAX_FRAMES = ZG_MAX_RECV - 3, /* in a request: its reply has three more */
 };
 
 struct peer {
@@ -140,8 +146,8 @@ static void send_reply(zg_msg *msg, void *sock)
         fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
 }
 
-/* [worker][][01] registers a worker. Afterwards it sends [worker][] and then
- * [client][][reply...] or [peer][client][][reply...]. */
+/* [worker][][01] registers a worker. Each later message is a reply,
+ * [worker][][client][][reply...] or [worker][][peer][client][][reply...]. */
 static void from_worker(zg_msg *msg)
 {
     enum origin origin = mark_idle(&msg->frame[0]);
