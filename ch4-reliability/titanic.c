@@ -39,7 +39,7 @@ static const char usage[] =
     "Keeps requests to Majordomo services on disk until they are answered.\n"
     "  -d DIR    directory of the log (.titanic)\n"
     "  -t MS     a request without a reply is sent again after (60000)\n"
-    "  -i MS     heartbeat interval, the same as the broker's (2500)\n"
+    "  -i MS     heartbeat interval, as in the broker, at least 100 (2500)\n"
     "  -w N      requests that it takes at once, 1 to 100 (100)\n"
     "  ENDPOINT  connect to mdbroker (tcp://localhost:5555)\n"
     "Peers: mdbroker ENDPOINT, mdworker ENDPOINT, ticlient ENDPOINT\n";
@@ -51,8 +51,9 @@ enum {
     MAX_ACTIVE = 200,           /* services that have a socket */
     MAX_REPLY = TSP_FRAMES - 1, /* frames: the status is one more */
     CHAINS = 1 << 10,
-    LIVENESS = 3,    /* intervals until a silent broker has expired */
-    RETRY_MS = 1000, /* until a service is asked for again */
+    LIVENESS = 3,          /* intervals until a silent broker has expired */
+    MIN_INTERVAL_MS = 100, /* so that workers cannot reconnect all the time */
+    RETRY_MS = 1000,       /* until a service is asked for again */
     TICK_MS = 100,
 };
 
@@ -509,7 +510,8 @@ int main(int argc, char *argv[])
     timeout = zg_number('t');
     interval = zg_number('i');
     broker = zg_value[0];
-    if (count < 1 || count > MAX_WORKERS || timeout == 0 || interval == 0)
+    if (count < 1 || count > MAX_WORKERS || timeout == 0
+        || interval < MIN_INTERVAL_MS)
         zg_usage_error();
     void *ctx = zg_start();
     stop = zg_socket(ctx, ZMQ_PAIR);

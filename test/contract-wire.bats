@@ -21,7 +21,8 @@ alone() {
 # hasty COMMAND - print options: short timeouts, many tries, no simulated work
 hasty() {
   if [[ $1 == zpeer ]]; then echo; return; fi
-  "$1" -h | sed -nE '/^  -t MS .*at least/{s/^  (-t) MS .*at least ([0-9]+).*/\1 \2/p;d}
+  "$1" -h | sed -nE 's/^  (-t) MS +silence of a server.*/\1 2000/p;t
+    /^  -t MS .*at least [0-9]{3}/{s/^  (-t) MS .*at least ([0-9]{3,}).*/\1 \2/p;d}
     s/^  (-t) MS +work.*/\1 0/p; s/^  (-f) PERCENT.*/\1 0/p
     s/^  (-t) MS .*(answer|give up|of a request|of the next).*/\1 2000/p
     s/^  (-t) MS .*(a reply|wait|silence|of one|of each|of a client|timeout, and).*/\1 100/p

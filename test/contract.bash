@@ -6,7 +6,6 @@
 # it is listed fails the test, so that its name leaves this list; NAME? is for a
 # fault that does not show in every run.
 declare -gA known_failures=(
-  [numbers_work]="titanic?"
 )
 
 programs() {
