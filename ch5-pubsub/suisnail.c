@@ -12,9 +12,9 @@
  *
  * On two hosts the clocks must agree to a fraction of -e. A publisher that
  * stops is not detected: no message arrives that could be too old. If its host
- * loses its power, TCP keepalive detects that. libzmq connects again within 15
- * seconds of the host's return (zg_socket). Missed messages are lost;
- * clonesrv2.c recovers them.
+ * loses its power, TCP keepalive detects that (zg_socket), and libzmq connects
+ * again once the host is back. Messages sent in between are lost: clonecli3.c
+ * detects missed messages and fetches a snapshot.
  *
  * Build: cc -Icommon ch5-pubsub/suisnail.c -o suisnail -lzmq -lpthread
  *
@@ -47,7 +47,8 @@ static void *ctx, *publisher, *subscriber;
 static long rate;              /* messages per second: -m */
 static long max_work, max_age; /* milliseconds: -t, -e */
 
-/* Return milliseconds since 1970, on the clock that all hosts share. */
+/* Return milliseconds since 1970. The monotonic clock of zg_now() cannot be
+ * compared between hosts. */
 static int64_t wall_clock(void)
 {
     struct timespec now;

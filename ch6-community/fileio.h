@@ -25,11 +25,11 @@ static struct {
     char description[FIO_DESCRIPTION]; /* of FILE, when it was opened */
     int64_t size;                      /* bytes in FILE then */
     int copy;                          /* a descriptor, or -1 without -d */
-    char part[4096];                   /* its name until it is complete */
+    char part[4096];                   /* name of the copy until complete */
     char endpoint[256];
     long clients, chunk, rate, timeout; /* chunk: bytes; timeout: ms */
     _Atomic long received;              /* kB, by all clients */
-    _Atomic bool unreadable;            /* FILE, so the server has ended */
+    _Atomic bool unreadable;            /* FILE: the server has ended */
     _Atomic bool failed;                /* server or client */
 } fio = { .copy = -1 };
 
@@ -132,6 +132,7 @@ typedef struct {
     int64_t size; /* bytes received */
     long chunks;
     char file[FIO_DESCRIPTION]; /* the server's; "" before the first chunk */
+    int64_t begun;              /* on the clock of zg_now() */
     int64_t wait;               /* ms until the next chunk */
     long silences;              /* waits without a chunk, in a row */
     bool stopped;               /* by a failure or by a signal */
@@ -157,9 +158,10 @@ static inline void fio_connect(fio_client *c, int reconnect_ivl)
     zg_connect(c->sock, fio.endpoint);
 }
 
-/* Connect for the first time, and create the copy under its other name. */
+/* Connect for the first time, and create the copy as fio.part. */
 static inline void fio_begin(fio_client *c, int reconnect_ivl)
 {
+    c->begun = zg_now();
     c->wait = fio.timeout;
     fio_connect(c, reconnect_ivl);
     if (zg_value['d'] == NULL)
@@ -194,7 +196,7 @@ static inline bool fio_same_file(fio_client *c, zmq_msg_t *chunk)
 }
 
 /* Receive the next chunk, of at most this size, and append it to the copy.
- * Return its size, or -1 if it did not come in time or the client has stopped.
+ * Return its size; -1 if it was late or malformed, or the client has stopped.
  * On a slow line a chunk may take longer than the timeout. So each silence
  * doubles the wait, and the next wait is at least twice the time of a chunk. */
 static inline int64_t fio_receive(fio_client *c, int64_t most)
@@ -205,7 +207,7 @@ static inline int64_t fio_receive(fio_client *c, int64_t most)
 
     if (zg_poll(&item, 1, start + c->wait) == 0) {
         fprintf(stderr, "W: no chunk for %" PRId64 " ms\n", c->wait);
-        if (c->wait < 8 * fio.timeout)
+        if (c->wait / 8 < fio.timeout)
             c->wait *= 2;
         c->silences++;
         c->stopped = fio.unreadable; /* by a server in the same process */
@@ -227,10 +229,13 @@ static inline int64_t fio_receive(fio_client *c, int64_t most)
     return size;
 }
 
-/* Pause after a chunk, for -m. */
+/* Pause until the next chunk is due, for -m. */
 static inline void fio_pause(fio_client *c)
 {
-    if (fio.rate > 0 && !c->stopped && !zg_sleep(c->sock, 1000 / fio.rate))
+    if (fio.rate == 0 || c->stopped)
+        return;
+    int64_t due = c->begun + c->chunks * (int64_t) 1000 / fio.rate;
+    if (!zg_sleep(c->sock, (long) (due - zg_now())))
         c->stopped = true;
 }
 
@@ -252,8 +257,8 @@ static inline void fio_end(fio_client *c, bool complete)
 
 /* ---- a run: a server, clients, or both, each client in a thread ------ */
 
-/* Read the options that all have. With -C, which leaves out the server,
- * ENDPOINT takes the place of FILE. */
+/* Read the options that all three programs have. With -C, which leaves out the
+ * server, ENDPOINT takes the place of FILE. */
 static inline void fio_options(char **places)
 {
     bool client = zg_value['C'] != NULL, server = zg_value['S'] != NULL;

@@ -37,7 +37,7 @@ static const char usage[] =
     "  -S        only the server: until stopped\n"
     "  -C        only the clients: no FILE\n"
     "  -d FILE   where the client writes its copy, with -c 1 only\n"
-    "  -c N      clients, 0: until stopped (1)\n"
+    "  -c N      clients to run; 0: only serve, until stopped (1)\n"
     "  -z BYTES  chunk size, at most 4 MB (250000)\n"
     "  -m N      chunks per second of a client, 0: as fast as it can (0)\n"
     "  -t MS     first silence after which it asks again; then 2, 4, 8 times "

@@ -12,11 +12,13 @@
  * Server and messages are those of fileio2.
  *
  * A restart of the server, another FILE and a read error are handled as in
- * fileio2. Requests beyond the end of the file are answered with empty chunks.
- * The client waits for all of them. If one is not empty, a chunk before it was
- * lost, and the transfer fails. (The server sends no chunk after a chunk that
- * it could not send. A loss elsewhere, before a reconnection, is not detected:
- * a chunk does not carry its offset.)
+ * fileio2. Requests beyond the end of the file are answered with empty chunks,
+ * and the client waits for all of them. If a chunk is lost, an answer is
+ * missing, so the client connects again and requests what follows its last
+ * byte. A chunk that is not empty then shows the loss, and the transfer fails.
+ * A loss before a reconnection in the middle of the file is not detected: a
+ * chunk does not carry its offset. The server drops a chunk only when the queue
+ * for the client is full, which the credit prevents.
  *
  * Build: cc -Icommon ch6-community/fileio3.c -o fileio3 -lzmq -lpthread
  *

@@ -7,18 +7,18 @@
  *
  * A node does not know where its peers are, so it connects to every address of
  * the network. libzmq retries each connection without end, about once a second.
- * So a peer that starts, or starts again, is connected in about a second. The
- * node's own address is one of the 254, so it receives its own lines.
+ * So a peer that starts, or starts again, is connected in about a second. Lines
+ * for a peer that is not connected are lost. The node's own address is one of
+ * the 254, so it receives its own lines.
  *
  * A PUB drops messages for a peer whose queue is full, as in a long paste. Here
  * it waits for that peer (ZMQ_XPUB_NODROP). After two seconds it continues
  * without the peer, which then loses lines, and prints a warning.
  *
- * TCP keepalive detects within 15 seconds that the host of a peer has lost its
- * power. libzmq's own heartbeats would be faster. But libzmq aborts if a
- * heartbeat closes a connection while the program does not read from it, as
- * during a pause of the terminal. Lines for a peer that is not connected are
- * lost.
+ * TCP keepalive informs a SUB within 15 seconds that the host of a peer has lost
+ * its power. libzmq's own heartbeats would be faster. But libzmq aborts if
+ * a heartbeat closes a connection while the program does not read from it, as
+ * during a pause of the terminal.
  *
  * Build: cc -Icommon ch8-p2p/dechat.c -o dechat -lzmq -lpthread
  *

@@ -55,7 +55,8 @@ struct peer {
 };
 
 static struct peer peers[MAX_PEERS];
-static int peer_count, connected_count; /* all peers; those not dropped */
+static int peer_count;
+static int active_count; /* peers that are not dropped */
 static atomic_int open_contexts;
 
 static void add_peer(const char *endpoint)
@@ -67,7 +68,7 @@ static void add_peer(const char *endpoint)
     zg_set(sock, ZMQ_LINGER, LINGER_MS);
     zg_connect(sock, endpoint);
     peers[peer_count++] = (struct peer){ endpoint, ctx, sock };
-    connected_count++;
+    active_count++;
     open_contexts++;
 }
 
@@ -85,7 +86,7 @@ static void close_peer(struct peer *peer)
 {
     zmq_close(peer->sock);
     peer->sock = NULL;
-    connected_count--;
+    active_count--;
     pthread_detach(zg_thread(end_context, peer->ctx));
 }
 
@@ -119,7 +120,8 @@ static void drop_replies(struct peer *peer)
     for (int n = 0; n < MAX_REPLIES; n++) {
         if (!zg_recv(&reply, peer->sock, ZMQ_DONTWAIT))
             break;
-        zg_drop(&reply, peer->endpoint);
+        fprintf(stderr, "W: reply dropped: %d frames from %s\n", reply.count,
+                peer->endpoint);
     }
 }
 
@@ -129,7 +131,7 @@ static void send_to_all(long number, const void *body, size_t size)
     char text[32];
     zg_msg msg = { 0 };
 
-    printf("message %ld to %d peers\n", number, connected_count);
+    printf("message %ld to %d peers\n", number, active_count);
     sprintf(text, "message %ld", number);
     zg_insert(&msg, 0, text, strlen(text));
     if (size > 0)
@@ -161,6 +163,7 @@ int main(int argc, char *argv[])
     char **endpoint = zg_args(argc, argv, usage);
     long messages = zg_number('n'), rate = zg_number('m');
     long size = zg_number('z'), number = 0;
+    int64_t due, start = zg_now();
     int count = 0;
 
     while (endpoint[count] != NULL)
@@ -172,10 +175,11 @@ int main(int argc, char *argv[])
         add_peer(zg_value[0]);
     for (int i = 0; i < count; i++)
         add_peer(endpoint[i]);
-    do
+    do {
         send_to_all(number++, body, (size_t) size);
-    while (connected_count > 0 && number != messages
-           && zg_sleep(timer, rate > 0 ? 1000 / rate : 0));
+        due = start + (rate > 0 ? number * (int64_t) 1000 / rate : 0);
+    } while (active_count > 0 && number != messages
+             && zg_sleep(timer, (long) (due - zg_now())));
     close_peers(timer);
     zmq_close(timer);
     zg_stop(ctx);

@@ -11,7 +11,7 @@
  * address: only the UUID identifies a peer. By its own UUID a node recognises
  * its own beacons.
  *
- * The agent never blocks, so a slow application does not make its node
+ * The agent never waits for the application, so the node of a slow one does not
  * disappear. For each peer the agent knows its state and the state last
  * reported. While they differ and the queue to the application is full, the
  * agent tries again later.
@@ -142,9 +142,9 @@ static bool receive_datagram(interface *self)
     return true;
 }
 
-/* Expire silent peers, and report each state that is not yet reported. A check
- * that is late means that this process did not run, so it knows nothing of that
- * time: each peer gets it back, up to the full expiry. */
+/* Expire silent peers, and report each state that is not yet reported. If the
+ * check is late, this process was not running and has read no beacons: extend
+ * each expiry by the delay, to at most EXPIRY_MS from now. */
 static void check_peers(interface *self, int64_t late)
 {
     int64_t latest = zg_now() + EXPIRY_MS;

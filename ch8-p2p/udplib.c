@@ -4,15 +4,15 @@
  *     udplib (this) --+-- eth0  --> 192.168.55.255:9999  all hosts there
  *                     +-- wlan0 --> 10.0.7.255:9999      all hosts there
  *
- * The kernel sends a datagram to 255.255.255.255 by one interface only. So
- * udplib reads the list of interfaces before each send, and sends by each of
- * them. It names the interface (IP_PKTINFO), since two interfaces may be in the
- * same network. FreeBSD lacks that option: there the kernel chooses one of the
- * two.
+ * The kernel sends a datagram to 255.255.255.255 through one interface only. So
+ * udplib reads the list of interfaces before each send, and sends through each
+ * of them. It names the interface (IP_PKTINFO), since two interfaces may be in
+ * the same network. FreeBSD lacks that option: there the kernel chooses one of
+ * the two.
  *
  * An error in udplib_new() is a mistake and ends the program. Later errors do
- * not: a cable is pulled, an interface loses its address, a firewall refuses.
- * The datagram is lost, as any datagram may be, and udplib sends the next one.
+ * not end it: a cable is pulled, an interface loses its address, a firewall
+ * refuses. That datagram is lost, and udplib sends the next one.
  *
  * Guide: chapter 8, "Cooperative Discovery Using UDP Broadcasts".
  */
@@ -98,9 +98,9 @@ static in_addr_t broadcast_address(const struct ifaddrs *interface)
     return ipv4(interface->ifa_addr).s_addr | hosts;
 }
 
-/* Send by this interface. Return 0, or errno. */
-static int send_by(udplib *self, const struct ifaddrs *interface,
-                   const void *data, size_t size)
+/* Send through this interface. Return 0, or errno. */
+static int send_through(udplib *self, const struct ifaddrs *interface,
+                        const void *data, size_t size)
 {
     struct sockaddr_in to = self->to;
     struct iovec bytes = { (void *) data, size };
@@ -111,27 +111,27 @@ static int send_by(udplib *self, const struct ifaddrs *interface,
 
     to.sin_addr.s_addr = broadcast_address(interface);
 #ifdef IP_PKTINFO
-    struct in_pktinfo by = {
+    struct in_pktinfo way = {
         .ipi_ifindex = if_nametoindex(interface->ifa_name),
         .ipi_spec_dst = ipv4(interface->ifa_addr), /* the source address */
     };
     union {
         struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof by)];
-    } control = { .header = { .cmsg_len = CMSG_LEN(sizeof by),
+        char room[CMSG_SPACE(sizeof way)];
+    } control = { .header = { .cmsg_len = CMSG_LEN(sizeof way),
                               .cmsg_level = IPPROTO_IP,
                               .cmsg_type = IP_PKTINFO } };
-    memcpy(CMSG_DATA(&control.header), &by, sizeof by);
+    memcpy(CMSG_DATA(&control.header), &way, sizeof way);
     msg.msg_control = &control;
     msg.msg_controllen = sizeof control;
 #endif
     return sendmsg(self->handle, &msg, MSG_DONTWAIT) == -1 ? errno : 0;
 }
 
-/* Send by each interface that can broadcast. After a failure set *failure to
- * its errno. Return the number of interfaces. */
-static int send_by_each(udplib *self, const void *data, size_t size,
-                        int *failure)
+/* Send through each interface that can broadcast. After a failure set *failure
+ * to its errno. Return the number of interfaces. */
+static int send_through_each(udplib *self, const void *data, size_t size,
+                             int *failure)
 {
     struct ifaddrs *interfaces;
     int count = 0, failed;
@@ -140,7 +140,7 @@ static int send_by_each(udplib *self, const void *data, size_t size,
         return 0;
     for (struct ifaddrs *i = interfaces; i != NULL; i = i->ifa_next)
         if (can_broadcast(i)) {
-            if ((failed = send_by(self, i, data, size)) != 0)
+            if ((failed = send_through(self, i, data, size)) != 0)
                 *failure = failed;
             count++;
         }
@@ -153,7 +153,7 @@ void udplib_send(udplib *self, const void *data, size_t size)
     bool all_networks = self->to.sin_addr.s_addr == INADDR_BROADCAST;
     int failure = 0;
 
-    if (!all_networks || send_by_each(self, data, size, &failure) == 0)
+    if (!all_networks || send_through_each(self, data, size, &failure) == 0)
         if (sendto(self->handle, data, size, MSG_DONTWAIT,
                    (struct sockaddr *) &self->to, sizeof self->to)
             == -1)

@@ -5,8 +5,8 @@
  *          9999       <--------------------"!"-------------------
  *
  * The same as udpping1, with all socket calls in a class. The class lets
- * several nodes share the port, sends by each interface, and ignores errors of
- * the network: pings reach the peers again once the network works again.
+ * several nodes share the port, sends through each interface, and ignores
+ * errors of the network: pings reach the peers once it works again.
  *
  * It still cannot tell its own ping from that of a peer. udpping3.c can.
  *

@@ -30,7 +30,7 @@ END
   ends node
   wait_for peer '^\[message [0-9]\]$' 10
   [[ $(lines_of node '^message . to 1 peers') == 10 && $(lines_of node 'peer dropped') == 0 ]]
-  wait_for node '^W: dropped a malformed message of 1 frames from ipc://peer$' 5
+  wait_for node '^W: reply dropped: 1 frames from ipc://peer$' 5
 }
 
 @test "eagain: the last messages are sent before it ends" {
