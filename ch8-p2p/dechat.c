@@ -15,7 +15,7 @@
  * it waits for that peer (ZMQ_XPUB_NODROP). After two seconds it continues
  * without the peer, which then loses lines, and prints a warning.
  *
- * TCP keepalive informs a SUB within 15 seconds that the host of a peer has lost
+ * TCP keepalive informs a SUB within 15 s that the host of a peer has lost
  * its power. libzmq's own heartbeats would be faster. But libzmq aborts if
  * a heartbeat closes a connection while the program does not read from it, as
  * during a pause of the terminal.
