@@ -158,9 +158,10 @@ static int set_subtree(struct clone *self, zg_msg *command)
     return 0;
 }
 
-/* Connect a socket to an endpoint that libzmq may refuse. */
+/* Connect, as zg_connect() does, to an endpoint that libzmq may refuse. */
 static bool try_to_connect(void *sock, const char *endpoint)
 {
+    zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &(int64_t){ -1 }, 8));
     zg_set(sock, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
     return zmq_connect(sock, endpoint) == 0;
 }

@@ -25,7 +25,8 @@ hasty() {
     /^  -t MS .*at least [0-9]{3}/{s/^  (-t) MS .*at least ([0-9]{3,}).*/\1 \2/p;d}
     s/^  (-t) MS +work.*/\1 0/p; s/^  (-f) PERCENT.*/\1 0/p
     s/^  (-t) MS .*(answer|give up|of a request|of the next).*/\1 2000/p
-    s/^  (-t) MS .*(a reply|wait|silence|of one|of each|of a client|timeout, and).*/\1 100/p
+    s/^  (-t) MS .*(a reply|wait|silence|of one|of each|of a client).*/\1 100/p
+    s/^  (-t) MS +timeout, and pause.*/\1 20/p
     s/^  (-r) N .*/\1 1000/p; s/^  (-i) MS .*/\1 200/p; s/^  (-m) N .*\(1\)$/\1 1000/p' \
     | tr '\n' ' '
   echo

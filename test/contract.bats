@@ -379,7 +379,7 @@ copies_and_builds() {
 
 @test "contract: its Try it block does what it says" {
   may_make_networks || skip 'no right to make network namespaces'
-  each_program does_what_it_says
+  each_program does_what_it_says 24
 }
 
 @test "contract: a copy of it builds alone" {
