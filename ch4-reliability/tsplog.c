@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: 0BSD */
 /* tsplog.c - the append-only log of Titanic.
  *
- * A record is a header of 64 bytes and a body: the size (8 bytes) and the bytes
- * of each frame. Zeros fill the last block, so that each record begins at a
- * multiple of 64. Header and body have a checksum each. Numbers are in the byte
- * order of the machine.
+ * The log consists of blocks of 64 bytes. A record is a block with its header,
+ * and the blocks of its body: the size (8 bytes) and the bytes of each frame.
+ * Zeros fill the last block. Header and body have a checksum each. Numbers are
+ * in the byte order of the machine.
  *
  * If no intact record begins where one should, the log is damaged. A damaged
- * length cannot be trusted, so each following block of 64 bytes is tried until
- * one begins an intact record. The damaged log is kept as DIR/damaged-N, and
- * its intact records are written to a new log. A last record that is cut short
- * is no damage: the program stopped while writing it, before anything was
- * acknowledged.
+ * length cannot be trusted, so each following block is tried until one begins
+ * an intact record. The first byte of a header is never 0, and that of a block
+ * of a body is always 0. So a client cannot forge a record in a body. The
+ * damaged log is kept as DIR/damaged-N, and its intact records are written to a
+ * new log. A last record that is cut short is no damage: the program stopped
+ * while writing it, before anything was acknowledged.
  *
  * In DIR, only titanic.log and titanic.new are ever opened.
  */
@@ -28,6 +29,7 @@
 
 enum {
     BLOCK = 64,
+    PAYLOAD = BLOCK - 1, /* bytes of a body in a block */
     CHAINS = 1 << 16,
     RECLAIM_SIZE = 1 << 20, /* a smaller log is not worth rewriting */
     REQUEST = 1,
@@ -35,12 +37,12 @@ enum {
     CLOSE,
 };
 
-static const uint32_t magic = 0x54535031; /* "TSP1" */
+static const uint32_t magic = 0x54535032; /* "TSP2" */
 
 struct header {
     uint32_t magic, kind;
     char uuid[TSP_UUID];
-    uint64_t body; /* bytes, without the zeros behind them */
+    uint64_t body; /* bytes, without the zeros */
     uint64_t body_sum;
     uint64_t sum; /* of the fields above */
 };
@@ -152,7 +154,23 @@ static bool write_at(int fd, const void *data, int64_t size, int64_t at)
 /* Return the size of a record whose body is this large. */
 static int64_t record_size(uint64_t body)
 {
-    return BLOCK + (int64_t) ((body + BLOCK - 1) / BLOCK * BLOCK);
+    return BLOCK + (int64_t) ((body + PAYLOAD - 1) / PAYLOAD * BLOCK);
+}
+
+/* Insert a 0 before each 63 bytes, in place. `size` is that of the blocks. */
+static void pack(char *body, int64_t size)
+{
+    for (int64_t block = size / BLOCK - 1; block >= 0; block--) {
+        memmove(body + block * BLOCK + 1, body + block * PAYLOAD, PAYLOAD);
+        body[block * BLOCK] = 0;
+    }
+}
+
+/* Remove what pack() inserts. */
+static void unpack(char *body, int64_t size)
+{
+    for (int64_t block = 0; block < size / BLOCK; block++)
+        memmove(body + block * PAYLOAD, body + block * BLOCK + 1, PAYLOAD);
 }
 
 static bool is_header(struct header *head)
@@ -199,9 +217,13 @@ static int64_t read_record(int64_t at, struct header *head, zg_msg *msg)
         zg_die("malloc");
     if (!read_at(log_fd, body, size - BLOCK, at + BLOCK))
         size = -1;
-    else if (head->body_sum != tsplog_checksum(body, (size_t) size - BLOCK)
-             || !decode(msg, body, head->body))
+    else if (head->body_sum != tsplog_checksum(body, (size_t) size - BLOCK))
         size = 0;
+    if (size > 0) {
+        unpack(body, size - BLOCK);
+        if (!decode(msg, body, head->body))
+            size = 0;
+    }
     free(body);
     return size;
 }
@@ -226,6 +248,7 @@ static bool append(uint32_t kind, const char *uuid, zg_msg *msg)
         memcpy(next, zmq_msg_data(&msg->frame[i]), frame_size);
         next += frame_size;
     }
+    pack(record + BLOCK, size - BLOCK);
     memcpy(head.uuid, uuid, TSP_UUID);
     head.body_sum = tsplog_checksum(record + BLOCK, (size_t) size - BLOCK);
     head.sum = tsplog_checksum(&head, offsetof(struct header, sum));

@@ -27,7 +27,7 @@ store() {
 # records - the records of the log, each as KIND UUID
 records() {
   perl -e 'local $/; $_ = <STDIN>;
-    for (my $at = 0; $at < length; $at += 64 + int(($size + 63) / 64) * 64) {
+    for (my $at = 0; $at < length; $at += 64 + int(($size + 62) / 63) * 64) {
       (undef, my $kind, my $uuid, $size) = unpack "L L a32 Q", substr $_, $at, 64;
       print((undef, "REQUEST", "REPLY", "CLOSE")[$kind], " $uuid\n");
     }' <.titanic/titanic.log
@@ -581,6 +581,42 @@ stored() {
   kill9 titanic
   start_titanic
   wait_for titanic 'kept as damaged-2'
+}
+
+# forge - print a body that holds a header of a REQUEST without frames at each multiple
+# of 64, if it follows the size and the bytes of "absent", and its own size
+forge() {
+  perl -e 'use integer;
+    sub sum { my $s = 0xcbf29ce484222325;
+      $s = ($s ^ ord $_) * 1099511628211 for split //, shift; $s }
+    my $head = pack "L L a32 Q Q", 0x54535032, 1, "A" x 32, 0, sum("");
+    $head .= pack "Q", sum($head);
+    print unpack "H*", "x" x 42 . $head x 3' | sed 's/../%&/g'
+}
+
+@test "titanic: bytes of a body are never taken for a record" {
+  local closed uuid
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  closed=$(store absent 'closed later')
+  head -c 128 .titanic/titanic.log | od -An -v -tx1 | tr -d ' \n' | sed 's/../%&/g' >copy
+  ask titanic.close "$closed"
+  note 'a request that holds a forged record, and is cut short'
+  uuid=$(store absent "$(forge)")
+  kill9 titanic
+  truncate -s -64 .titanic/titanic.log
+  start_titanic
+  wait_for titanic 'removed an unfinished record'
+  reply_is "$(printf 'A%.0s' {1..32})" '[400]'
+  reply_is "$uuid" '[400]'
+  note 'a request that holds a copy of the log, and whose header is damaged'
+  uuid=$(store absent "$(printf 'x%.0s' {1..42})$(<copy)")
+  kill9 titanic
+  printf 'x' | dd of=.titanic/titanic.log bs=1 seek=10 conv=notrunc status=none
+  start_titanic
+  wait_for titanic 'W: titanic.log: [0-9]* bytes are damaged, it is kept as damaged-1'
+  reply_is "$closed" '[400]'
+  [[ ! $(records) ]]
 }
 
 @test "titanic: the log shrinks when requests are closed, and at the start" {

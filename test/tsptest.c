@@ -162,7 +162,7 @@ static size_t end_of(size_t at)
     uint64_t body;
 
     memcpy(&body, bytes + at + 40, sizeof body);
-    return at + 64 + (body + 63) / 64 * 64;
+    return at + 64 + (body + 62) / 63 * 64;
 }
 
 static void flip_each_bit(void)
