@@ -51,7 +51,7 @@ _Static_assert(sizeof(struct header) == BLOCK, "a header is one block");
 static int dir, log_fd, random_fd;
 static int64_t log_size, live_size; /* live: of the records in use */
 static int64_t reclaim_size = RECLAIM_SIZE;
-static bool is_synced = true;
+static bool is_synced; /* false: the last program may have appended */
 static LIST_HEAD(, tsp_entry) chains[CHAINS];
 static struct tsp_queue entries = TAILQ_HEAD_INITIALIZER(entries);
 
@@ -112,8 +112,8 @@ void tsplog_dequeue(tsp_entry *entry)
     entry->queue = NULL;
 }
 
-/* Apply the record at this position. A REPLY makes the REQUEST a dead record,
- * so that it may be found without it. */
+/* Apply the record at this position. After a rewrite a REPLY may have no REQUEST
+ * in the log: then create its entry. */
 static void apply(struct header *head, int64_t at, int64_t size)
 {
     tsp_entry *entry = tsplog_find(head->uuid);
@@ -135,7 +135,8 @@ static void apply(struct header *head, int64_t at, int64_t size)
 }
 
 /* ---- Files. A regular file reads less than it was asked for only at its end,
- * and writes less only if the disk is full. */
+ * and writes less only if the disk is full. pread() and pwrite() set errno only
+ * on -1, so a short read is reported as EIO, and a short write as ENOSPC. */
 
 static bool read_at(int fd, void *data, int64_t size, int64_t at)
 {
@@ -228,7 +229,7 @@ static int64_t read_record(int64_t at, struct header *head, zg_msg *msg)
     return size;
 }
 
-/* Append a record. False if it could not be written: the log is as it was. */
+/* Append a record. False if it cannot be written; the log is unchanged then. */
 static bool append(uint32_t kind, const char *uuid, zg_msg *msg)
 {
     struct header head = { .magic = magic, .kind = kind };
@@ -354,6 +355,7 @@ static bool rewrite_log(void)
     log_fd = fd;
     log_size = 0;
     reclaim_size = RECLAIM_SIZE;
+    is_synced = true;
     TAILQ_FOREACH(entry, &entries, next) {
         entry->at = log_size;
         log_size += entry->size;
@@ -434,21 +436,23 @@ static void set_aside(int64_t damaged_size)
         refuse("titanic.log", "damaged, and cannot be rewritten");
 }
 
-/* Open the directory, lock it, and make its name durable. */
+/* Open the directory, lock it, and make its name durable. A program that has
+ * created it may have crashed before it did that. */
 static void open_directory(const char *path)
 {
-    bool is_new = mkdir(path, 0700) == 0;
     int parent;
 
+    mkdir(path, 0700); /* may exist */
     if ((dir = open(path, O_RDONLY | O_DIRECTORY)) == -1)
         zg_die(path);
-    if (flock(dir, LOCK_EX | LOCK_NB) == -1)
-        refuse(path, "another titanic uses it");
-    if (is_new) {
-        if ((parent = openat(dir, "..", O_RDONLY)) == -1 || fsync(parent) == -1)
-            zg_die(path);
-        close(parent);
+    if (flock(dir, LOCK_EX | LOCK_NB) == -1) {
+        if (errno == EWOULDBLOCK)
+            refuse(path, "another titanic uses it");
+        zg_die(path);
     }
+    if ((parent = openat(dir, "..", O_RDONLY)) == -1 || fsync(parent) == -1)
+        zg_die(path);
+    close(parent);
 }
 
 void tsplog_open(const char *path, void (*on_request)(tsp_entry *, zg_msg *))
@@ -473,5 +477,5 @@ void tsplog_open(const char *path, void (*on_request)(tsp_entry *, zg_msg *))
     if ((damaged_size = replay(on_request)) > 0)
         set_aside(damaged_size);
     else if (log_size > live_size)
-        rewrite_log();
+        rewrite_log(); /* dead records; on failure the old log stays in use */
 }

@@ -6,8 +6,8 @@
  * durable after tsplog_sync(). An index in memory has an entry for each request
  * that has not been closed. At the start, all records are read to build it.
  *
- * Not thread-safe. A failure after which the contents of the disk are unknown
- * prints E: and ends the program; a restart reads them.
+ * Not thread-safe. After a failed sync the program prints E: and exits, because
+ * the log on the disk may lack the last records. None of them was acknowledged.
  *
  * Guide: chapter 4, "Disconnected Reliability (Titanic Pattern)"; RFC 9.
  */
@@ -21,7 +21,7 @@ enum { TSP_UUID = 32, TSP_FRAMES = 14 /* of a request or a reply, at most */ };
 /* A request that has not been closed. */
 typedef struct tsp_entry {
     LIST_ENTRY(tsp_entry) chain;
-    TAILQ_ENTRY(tsp_entry) next;   /* in the order of the log */
+    TAILQ_ENTRY(tsp_entry) next;   /* in the order of the requests */
     TAILQ_ENTRY(tsp_entry) queued; /* in the caller's queue, */
     struct tsp_queue *queue;       /* which is this one, or NULL */
     char uuid[TSP_UUID + 1];
@@ -32,23 +32,31 @@ typedef struct tsp_entry {
 TAILQ_HEAD(tsp_queue, tsp_entry);
 
 /* Open the log in this directory, which is created if it is missing, and read
- * it. Call on_request for each request in it; its entry leaves the queue that
- * on_request puts it into, if its reply or its end is found later. Exit with 1
- * if another process has the directory, or the log cannot be read. */
+ * it. Call on_request for each REQUEST record. If a later record is its REPLY or
+ * CLOSE, remove the entry from the queue into which on_request put it. Exit with
+ * 1 if another process has the directory, or the log cannot be read. */
 void tsplog_open(const char *path,
                  void (*on_request)(tsp_entry *entry, zg_msg *request));
 
 /* Return the entry with this UUID of 32 characters, or NULL. */
 tsp_entry *tsplog_find(const char *uuid);
 
-/* Append a record. NULL or false if the disk is full: nothing has changed then.
- * The request gets a new UUID. Closing a request frees its entry. */
+/* Append a REQUEST record. Return its entry, which has a new UUID, or NULL if
+ * the record cannot be written; the log is unchanged then. */
 tsp_entry *tsplog_append_request(zg_msg *request);
+
+/* Append a REPLY record. False if it cannot be written; the log is unchanged
+ * then. */
 bool tsplog_append_reply(tsp_entry *entry, zg_msg *reply);
+
+/* Append a CLOSE record and free the entry. False if the record cannot be
+ * written; nothing is changed then. */
 bool tsplog_append_close(tsp_entry *entry);
 
-/* Add the entry to the end of a queue; remove it from its queue, if any. */
+/* Add the entry to the end of a queue. */
 void tsplog_enqueue(tsp_entry *entry, struct tsp_queue *queue);
+
+/* Remove the entry from its queue, if it is in one. */
 void tsplog_dequeue(tsp_entry *entry);
 
 /* Make all records durable; or exit with 1. */
@@ -58,7 +66,8 @@ void tsplog_sync(void);
  * the record is damaged. */
 bool tsplog_read(tsp_entry *entry, zg_msg *msg);
 
-/* Rewrite the log without its dead records, if they outweigh the live ones. */
+/* A record is dead when its request is closed, or when its REPLY replaces it.
+ * Rewrite a log over 1 MiB if dead records are more than half of it. */
 void tsplog_reclaim(void);
 
 /* Return the 64-bit FNV-1a checksum, which is good as a hash, too. */

@@ -456,6 +456,17 @@ stored() {
   all_accepted_are_answered
 }
 
+@test "titanic: records that a killed titanic has not synced are synced before any answer" {
+  start broker mdbroker -i 300 ipc://broker
+  start_faulty fdatasync 2      # the first is at the start
+  start client zpeer -t 9000 DEALER ipc://broker '' MDPC01 titanic.request absent x
+  ends titanic 137
+  [[ $(in_store) ]]
+  start_faulty fdatasync 1 5
+  ends titanic 1
+  wait_for titanic 'E: titanic.log: sync: Input/output error'
+}
+
 @test "titanic: a read error at the start ends it, and nothing is lost" {
   local call
   start broker mdbroker -i 300 ipc://broker
@@ -464,14 +475,14 @@ stored() {
   kill9 titanic
   head -c 30 /dev/zero >>.titanic/titanic.log
   cp -a .titanic before
-  for call in openat fstat fsync pread ftruncate; do
-    start_faulty $call 1 5
+  for call in openat:1 openat:2 fstat:1 fsync:1 fsync:2 pread:1 ftruncate:1; do
+    start_faulty ${call%:*} ${call#*:} 5
     ends titanic 1
     tail -n 1 titanic.log | grep -q '^E: .*Input/output error$' || fail "$call"
     diff -r before .titanic
   done
   # Without descriptors it does not take a good log for a damaged one.
-  start_faulty openat 1 24
+  start_faulty openat 2 24
   ends titanic 1
   diff -r before .titanic
   start_titanic
@@ -487,7 +498,7 @@ stored() {
   ask titanic.close "$dead"
   kill9 titanic
   cp -a .titanic before
-  for call in openat:2 pread:7 pwrite:1 fdatasync:1 renameat:1; do
+  for call in openat:3 pread:7 pwrite:1 fdatasync:1 renameat:1; do
     start_faulty ${call%:*} ${call#*:} 28
     wait_for titanic 'stores in'
     reply_is "$uuid" '[300]'
@@ -495,7 +506,7 @@ stored() {
     diff -r before .titanic || fail "$call"
   done
   wait_for titanic 'W: cannot write titanic.new: No space left on device' 4
-  start_faulty fsync 2 5        # the new name may be on the disk or not
+  start_faulty fsync 3 5        # the new name may be on the disk or not
   ends titanic 1
   start_titanic
   reply_is "$uuid" '[300]'
