@@ -46,8 +46,8 @@ static const char usage[] =
 
 enum {
     MAX_WORKERS = 100,
-    OTHERS = 10, /* of titanic.reply, and of titanic.close, at most */
-    ALL_WORKERS = MAX_WORKERS + 2 * OTHERS,
+    FETCH_WORKERS = 10, /* at most, for titanic.reply; the same for .close */
+    ALL_WORKERS = MAX_WORKERS + 2 * FETCH_WORKERS,
     MAX_ACTIVE = 200,           /* services that have a socket */
     MAX_REPLY = TSP_FRAMES - 1, /* frames: the status is one more */
     CHAINS = 1 << 10,
@@ -79,18 +79,18 @@ struct service {
     char in_flight[TSP_UUID + 1]; /* the UUID, if BUSY */
     void *socket;                 /* if active */
     enum {
-        NEW,     /* the broker has not been asked about it, */
-        ASKED,   /* has been asked, */
-        ABSENT,  /* has answered that it has no worker, */
-        PRESENT, /* or that it has one */
-        BUSY     /* with a request in flight */
+        NEW,     /* not asked yet */
+        ASKED,   /* waiting for the broker's answer */
+        ABSENT,  /* the broker said 404 */
+        PRESENT, /* the broker said 200 */
+        BUSY     /* a request is in flight */
     } state;
-    int64_t due; /* when an answer is overdue, or the state is out of date */
+    int64_t due; /* deadline of an answer, or until the next question */
 };
 TAILQ_HEAD(services, service);
 
 static void *net;  /* a context that Ctrl-C does not shut down */
-static void *stop; /* a socket in the context that it does */
+static void *stop; /* a socket in the context that Ctrl-C shuts down */
 static const char *broker;
 static int64_t now, interval, timeout; /* ms */
 
@@ -100,7 +100,8 @@ static LIST_HEAD(, service) chains[CHAINS]; /* all services, by name */
 static struct services active = TAILQ_HEAD_INITIALIZER(active);
 static struct services waiting = TAILQ_HEAD_INITIALIZER(waiting);
 
-/* Return the service of this name; create it if it is missing. */
+/* Return the service of this name; create it if it is missing. A new service is
+ * activated before those that were absent. */
 static struct service *find_or_create_service(zmq_msg_t *name)
 {
     uint64_t hash = tsplog_checksum(zmq_msg_data(name), zmq_msg_size(name));
@@ -286,9 +287,9 @@ static void stop_worker(struct worker *worker)
     zmq_close(worker->socket);
 }
 
-/* ---- Dispatch. A service that has a socket is active. It has one question to
- * the broker, or one request to the service, outstanding. The socket is closed
- * if no answer comes in time: a late one cannot be taken for another. */
+/* ---- Dispatch. An active service has a socket and at most one message
+ * unanswered. If no answer comes in time, the socket is closed, so a late answer
+ * never arrives. */
 
 /* Enter a state; its deadline is in ms. */
 static void set_state(struct service *service, int state, int64_t ms)
@@ -312,7 +313,8 @@ static void activate(void)
     }
 }
 
-/* Queue the request in flight again. Free a service that has no requests. */
+/* Close the socket and requeue the request in flight. Free the service if it has
+ * no requests; otherwise it waits for a socket. */
 static void deactivate(struct service *service)
 {
     tsp_entry *entry =
@@ -376,13 +378,13 @@ static void store_reply(struct service *service, zg_msg *reply)
     set_state(service, is_stored ? PRESENT : ABSENT, RETRY_MS);
 }
 
-/* A reply that does not fit behind a status is not stored, and its request is
- * not sent again: titanic.reply answers 500. */
-static void reject_reply(struct service *service, zg_msg *reply)
+/* Drop a reply that does not fit behind a status. Until Titanic restarts, its
+ * request is not sent again, and titanic.reply answers 500. */
+static void reject_reply(struct service *service)
 {
     tsp_entry *entry = tsplog_find(service->in_flight);
 
-    zg_drop(reply, "a service");
+    fprintf(stderr, "W: reply dropped: more than %d frames\n", MAX_REPLY);
     if (entry != NULL)
         entry->is_damaged = true;
     set_state(service, PRESENT, RETRY_MS);
@@ -395,18 +397,19 @@ static void take_answer(struct service *service)
 
     if (!zg_recv(&msg, service->socket, ZMQ_DONTWAIT))
         return;
-    if (!mdp_is_client_message(&msg, 0) || msg.count < 4
-        || (service->state != ASKED && service->state != BUSY)) {
+    if (!mdp_is_client_message(&msg, 0) || msg.count < 4) {
         zg_drop(&msg, "a service");
         return;
     }
     zg_pop(&msg, 3);
     if (service->state == BUSY && msg.count > MAX_REPLY)
-        reject_reply(service, &msg);
+        reject_reply(service);
     else if (service->state == BUSY)
         store_reply(service, &msg);
-    else
+    else if (service->state == ASKED)
         set_state(service, zg_is(&msg, 0, "200") ? PRESENT : ABSENT, RETRY_MS);
+    else
+        fprintf(stderr, "W: dropped an answer to no request\n");
     zg_clear(&msg);
 }
 
@@ -443,8 +446,8 @@ static void dispatch(bool is_broker_lost)
 
 /* ---- The loop */
 
-/* Return a socket that receives an event when this one loses its connection.
- * The broker may have lost its messages, so send all of them again. */
+/* Return a socket that receives an event when `sock` disconnects. The broker may
+ * have restarted without our requests, so dispatch() then sends them again. */
 static void *monitor(void *sock)
 {
     void *events = zg_socket(net, ZMQ_PAIR);
@@ -454,6 +457,8 @@ static void *monitor(void *sock)
     return events;
 }
 
+/* A worker without a socket polls `stop`, which keeps items and workers at equal
+ * indexes. */
 static zmq_pollitem_t readable(void *sock)
 {
     return (zmq_pollitem_t){ sock != NULL ? sock : stop, 0, ZMQ_POLLIN, 0 };
@@ -506,7 +511,8 @@ static void run(void *events)
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
-    int count = (int) zg_number('w'), others = count < OTHERS ? count : OTHERS;
+    int count = (int) zg_number('w');
+    int fetchers = count < FETCH_WORKERS ? count : FETCH_WORKERS;
     timeout = zg_number('t');
     interval = zg_number('i');
     broker = zg_value[0];
@@ -519,8 +525,8 @@ int main(int argc, char *argv[])
     tsplog_open(zg_value['d'], enqueue);
     printf("I: titanic stores in %s\n", zg_value['d']);
     add_workers(count, "titanic.request", serve_request);
-    add_workers(others, "titanic.reply", serve_reply);
-    add_workers(others, "titanic.close", serve_close);
+    add_workers(fetchers, "titanic.reply", serve_reply);
+    add_workers(fetchers, "titanic.close", serve_close);
     void *idle = connect_to_broker(), *events = monitor(idle);
     run(events);
     while (worker_count > 0)
