@@ -38,7 +38,7 @@ struct bstar {
      * delays all sockets of a context, so the link has a context of its own. */
     void *link_ctx, *statepub;
     const char *remote;
-    bool received; /* from the peer, since the SUB was opened */
+    bool received; /* from the peer, since the SUB last connected */
     int64_t received_at;
     int lateness; /* of the states of the peer: see check_interval() */
 };
@@ -47,9 +47,11 @@ struct bstar {
 
 static void call(struct callback *callback, zg_msg *msg)
 {
-    if (callback->handler != NULL && !callback->star->has_ended
+    bstar *self = callback->star; /* the handler may end its own callback */
+
+    if (callback->handler != NULL && !self->has_ended
         && callback->handler(msg, callback->sock, callback->arg) == -1)
-        callback->star->has_ended = true;
+        self->has_ended = true;
 }
 
 /* Let the machine take a step. Log a change of state, and publish. */
@@ -138,8 +140,9 @@ static void open_statesub(bstar *self)
     self->received = false;
 }
 
-/* Publish, once per interval. If the peer is silent for four intervals, connect
- * again: the link may be half open. */
+/* Publish, once per interval. If the SUB has received a state and then none for
+ * four intervals, disconnect it and connect it again: the link may be half
+ * open. */
 static int heartbeat(zg_msg *msg, void *sock, void *arg)
 {
     bstar *self = arg;
@@ -148,7 +151,7 @@ static int heartbeat(zg_msg *msg, void *sock, void *arg)
     handle(self, HEARTBEAT);
     if (self->received
         && zg_now() >= self->half.peer_expiry + 2 * self->half.interval) {
-        zmq_disconnect(self->reader[0].sock, self->remote);
+        zg_must(zmq_disconnect(self->reader[0].sock, self->remote));
         zg_connect(self->reader[0].sock, self->remote);
         self->received = false;
     }
@@ -163,7 +166,7 @@ static void *end_context(void *ctx)
 
 /* ---- Readers and timers -------------------------------------------------- */
 
-/* Return a copy of the callback in a table. */
+/* Copy the callback into a free place of the table, and return that place. */
 static struct callback *add(struct callback table[], struct callback callback)
 {
     for (int i = 0; i < MAX_CALLBACKS; i++)
@@ -191,7 +194,9 @@ bstar *bstar_new(void *ctx, bool is_primary, const char *local,
     self->statepub = zg_socket(self->link_ctx, ZMQ_PUB);
     zg_set(self->statepub, ZMQ_LINGER, 0);
     zg_bind(self->statepub, "state", local);
-    bstar_reader(self, NULL, from_peer, self); /* the first of all readers */
+    /* This must be reader[0]: open_statesub() uses the index, and the loop
+     * reads it before the clients. */
+    bstar_reader(self, NULL, from_peer, self);
     open_statesub(self);
     bstar_timer(self, interval, heartbeat, self);
     printf("I: %s, waiting for the peer\n",
@@ -292,11 +297,13 @@ static void drain(bstar *self, struct callback *reader)
     void *sock = reader->sock;
     zg_msg msg = { 0 };
 
-    for (int n = 0; n < BATCH && sock != NULL && reader->sock == sock; n++) {
+    for (int n = 0;
+         n < BATCH && sock != NULL && reader->sock == sock && !self->has_ended;
+         n++) {
         if (!zg_recv(&msg, sock, ZMQ_DONTWAIT))
             break;
         if (reader->votes)
-            handle(self, CLIENT_REQUEST);
+            handle(self, CLIENT_REQUEST); /* malformed or not */
         if (!reader->votes || bstarfsm_serves(&self->half, zg_now()))
             call(reader, &msg);
     }

@@ -4,7 +4,7 @@
  * The application registers handlers for its sockets and timers, and
  * bstar_start() calls them, all in one thread. Beside them the reactor
  * publishes states, takes votes and changes between active and passive. A
- * handler that blocks for two intervals costs this half its lease: it becomes
+ * handler that blocks for an interval may cost this half its lease: it becomes
  * passive, or active again after a vote.
  *
  *     bstar *star = bstar_new(ctx, true, "tcp://127.0.0.1:5003",
@@ -36,7 +36,7 @@ bstar *bstar_new(void *ctx, bool is_primary, const char *local,
                  const char *remote, long interval);
 void bstar_destroy(bstar **self);
 
-/* Bind a ROUTER for clients. A request is a vote. The handler is called only
+/* Bind a ROUTER for clients. Each message is a vote. The handler is called only
  * while this half is active; otherwise the request is dropped.
  * bstar_destroy() closes the socket. */
 void *bstar_voter(bstar *self, const char *endpoint, bstar_handler *handler,
@@ -49,8 +49,7 @@ void bstar_new_active(bstar *self, bstar_handler *handler, void *arg);
 void bstar_new_passive(bstar *self, bstar_handler *handler, void *arg);
 
 /* Return true if the state is active. The lease may have expired if a handler
- * has blocked for almost an interval; the reactor checks it before each
- * request. */
+ * has blocked for 0.9 intervals; the reactor checks it before each request. */
 bool bstar_is_active(const bstar *self);
 
 /* Return true if the peer has published within the last two intervals. */

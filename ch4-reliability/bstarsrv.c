@@ -63,7 +63,7 @@ static void *frontend;
 /* The link to the peer: looking up the name of a host may take 30 s and delays
  * all sockets of a context, so the link has a context of its own. */
 static void *link_ctx, *statepub, *statesub;
-static bool received; /* from the peer, since statesub was connected */
+static bool received; /* from the peer, since the SUB last connected */
 static int64_t received_at;
 static int lateness; /* of the states of the peer: see check_interval() */
 
@@ -124,13 +124,14 @@ static void handle(int event)
     step(event, now);
 }
 
-/* Publish, once per interval. If the peer is silent for four intervals, connect
- * again: the link may be half open. */
+/* Publish, once per interval. If the SUB has received a state and then none for
+ * four intervals, disconnect it and connect it again: the link may be half
+ * open. */
 static void heartbeat(void)
 {
     handle(HEARTBEAT);
     if (received && zg_now() >= half.peer_expiry + 2 * half.interval) {
-        zmq_disconnect(statesub, zg_value[2]);
+        zg_must(zmq_disconnect(statesub, zg_value[2]));
         zg_connect(statesub, zg_value[2]);
         received = false;
     }
@@ -177,13 +178,13 @@ static void from_client(zg_msg *msg)
     int body = zg_delimiter(msg, 1) + 1;
     char text[64];
 
+    handle(CLIENT_REQUEST); /* malformed or not */
+    if (!bstarfsm_serves(&half, zg_now()))
+        return;
     if (body == 1) {
         zg_drop(msg, "a client");
         return;
     }
-    handle(CLIENT_REQUEST);
-    if (!bstarfsm_serves(&half, zg_now()))
-        return;
     if (zg_value['v'] != NULL)
         printf("I: serving %s\n",
                zg_text(&msg->frame[body], text, sizeof text));

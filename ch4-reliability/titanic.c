@@ -288,8 +288,8 @@ static void stop_worker(struct worker *worker)
 }
 
 /* ---- Dispatch. An active service has a socket and at most one message
- * unanswered. If no answer comes in time, the socket is closed, so a late answer
- * never arrives. */
+ * unanswered. If no answer comes in time, the socket is closed, so a late
+ * answer never arrives. */
 
 /* Enter a state; its deadline is in ms. */
 static void set_state(struct service *service, int state, int64_t ms)
@@ -313,8 +313,8 @@ static void activate(void)
     }
 }
 
-/* Close the socket and requeue the request in flight. Free the service if it has
- * no requests; otherwise it waits for a socket. */
+/* Close the socket and requeue the request in flight. Free the service if it
+ * has no requests; otherwise it waits for a socket. */
 static void deactivate(struct service *service)
 {
     tsp_entry *entry =
@@ -446,8 +446,9 @@ static void dispatch(bool is_broker_lost)
 
 /* ---- The loop */
 
-/* Return a socket that receives an event when `sock` disconnects. The broker may
- * have restarted without our requests, so dispatch() then sends them again. */
+/* Return a socket that receives an event when `sock` disconnects. The broker
+ * may have restarted without our requests, so dispatch() then sends them
+ * again. */
 static void *monitor(void *sock)
 {
     void *events = zg_socket(net, ZMQ_PAIR);
@@ -457,8 +458,8 @@ static void *monitor(void *sock)
     return events;
 }
 
-/* A worker without a socket polls `stop`, which keeps items and workers at equal
- * indexes. */
+/* A worker without a socket polls `stop`, which keeps items and workers at
+ * equal indexes. */
 static zmq_pollitem_t readable(void *sock)
 {
     return (zmq_pollitem_t){ sock != NULL ? sock : stop, 0, ZMQ_POLLIN, 0 };

@@ -112,8 +112,8 @@ void tsplog_dequeue(tsp_entry *entry)
     entry->queue = NULL;
 }
 
-/* Apply the record at this position. After a rewrite a REPLY may have no REQUEST
- * in the log: then create its entry. */
+/* Apply the record at this position. After a rewrite a REPLY may have no
+ * REQUEST in the log: then create its entry. */
 static void apply(struct header *head, int64_t at, int64_t size)
 {
     tsp_entry *entry = tsplog_find(head->uuid);

@@ -32,9 +32,9 @@ typedef struct tsp_entry {
 TAILQ_HEAD(tsp_queue, tsp_entry);
 
 /* Open the log in this directory, which is created if it is missing, and read
- * it. Call on_request for each REQUEST record. If a later record is its REPLY or
- * CLOSE, remove the entry from the queue into which on_request put it. Exit with
- * 1 if another process has the directory, or the log cannot be read. */
+ * it. Call on_request for each REQUEST record. If a later record is its REPLY
+ * or CLOSE, remove the entry from the queue into which on_request put it. Exit
+ * with 1 if another process has the directory, or the log cannot be read. */
 void tsplog_open(const char *path,
                  void (*on_request)(tsp_entry *entry, zg_msg *request));
 

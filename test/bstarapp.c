@@ -2,7 +2,8 @@
 /* bstarapp.c - application for the tests that calls each function of bstar.h.
  *
  *     REQ ---> ROUTER   echoes requests; "stop" ends it, "block" blocks it
- *     PUSH --> PULL     prints messages in any state; "close" ends the reader
+ *     PUSH --> PULL     prints messages in any state; "close" ends the reader,
+ *                       "fail" ends reader and reactor, "leave" the reactor
  */
 #include "bstar.h"
 
@@ -52,7 +53,11 @@ static int news(zg_msg *msg, void *sock, void *star)
 
     printf("I: news of %d frames: %s\n", msg->count,
            zg_text(&msg->frame[0], text, sizeof text));
-    if (zg_is(msg, 0, "fail"))
+    if (zg_is(msg, 0, "fail")) {
+        bstar_reader_end(star, sock); /* a handler may do both */
+        return -1;
+    }
+    if (zg_is(msg, 0, "leave"))
         return -1;
     if (zg_is(msg, 0, "close")) {
         bstar_reader_end(star, sock);
@@ -90,6 +95,18 @@ static int tock(zg_msg *msg, void *sock, void *star)
     return 0;
 }
 
+/* Print a message that the reactor has not read. */
+static void print_unread(void)
+{
+    char text[64];
+    zg_msg msg = { 0 };
+
+    zg_set(pull, ZMQ_RCVTIMEO, 200);
+    if (zg_recv(&msg, pull, 0))
+        printf("I: unread: %s\n", zg_text(&msg.frame[0], text, sizeof text));
+    zg_clear(&msg);
+}
+
 int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
@@ -107,8 +124,10 @@ int main(int argc, char *argv[])
     bstar_voter(star, zg_value[0], answer, NULL);
     int result = bstar_start(star);
     printf("I: bstar_start() has returned %d\n", result);
-    if (pull != NULL)
+    if (pull != NULL) {
+        print_unread();
         zmq_close(pull);
+    }
     bstar_destroy(&star);
     zg_stop(ctx);
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

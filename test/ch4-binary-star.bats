@@ -284,6 +284,17 @@ END
   ends app 1
 }
 
+@test "binary star reactor: after a handler that returns -1 no message is read" {
+  start app bstarapp -p -i "$interval" ipc://p ipc://ps ipc://bs ipc://news
+  wait_for app 'news bound'
+  freeze app
+  start news zpeer -n 0 -t 5000 PUSH ipc://news leave '%,' later
+  elapse 0.2
+  thaw app
+  ends app 1
+  [[ $(lines_of app 'unread: later') == 1 ]]
+}
+
 @test "binary star reactor: a handler that returns -1 ends it" {
   start app bstarapp -p -i "$interval" ipc://p ipc://ps ipc://bs ipc://news
   wait_for app 'news bound'
@@ -529,6 +540,18 @@ END
   start peer zpeer -b -n 0 -r 100 -w 20 PUB ipc://bs '3 and so on'
   wait_for primary 'primary -> passive: the peer is active'
   stop primary
+}
+
+@test "binary star: a malformed message of a client is a vote, as any other" {
+  local program
+  for program in bstarsrv bstarsrv2; do
+    rm -f ./*.log
+    primary $program
+    start client zpeer -r 999 -w 20 -n 0 DEALER ipc://p a
+    wait_for primary 'primary -> active: a vote'
+    kill9 client
+    stop primary
+  done
 }
 
 @test "binary star: a malformed request is dropped, and others are served" {
