@@ -11,9 +11,9 @@
  * cause.
  *
  * While all workers are busy the queue reads no requests, so they wait in the
- * sockets. While there is no worker it reads them and keeps the last 1000:
- * clients that send again would otherwise fill its memory. It serves the newest
- * first, because its client still waits.
+ * sockets. With no worker, the queue reads requests and keeps the newest 1000.
+ * Unread, each retry would add one more message to the socket's pipes. The
+ * queue serves the newest first, because its client still waits.
  *
  * The queue loses its requests if it dies; the clients send them again. A
  * frozen worker may complete a request that another one has received too.
@@ -30,7 +30,7 @@
 
 static const char usage[] =
     "ppqueue [-i MS] [-l N] [FRONTEND [BACKEND]]\n"
-    "Gives requests to idle workers, and again when a worker dies.\n"
+    "Gives requests to idle workers, and that of a lost worker to another.\n"
     "  -i MS     heartbeat interval, at least 1 (1000)\n"
     "  -l N      silent intervals until a worker is removed, at least 1 (3)\n"
     "  FRONTEND  bind for clients (tcp://127.0.0.1:5555)\n"
@@ -40,20 +40,20 @@ static const char usage[] =
 enum {
     MAX_WORKERS = 1000,
     MAX_WAITING = 1000,  /* requests, while there is no worker */
-    MAX_TRIES = 3,       /* workers that may die over one request */
+    MAX_COST = 3,        /* workers, over one request */
     BATCH = MAX_WORKERS, /* messages in a row: at least one of each worker */
 };
 
 struct request {
     TAILQ_ENTRY(request) next; /* in orphans or waiting */
     zg_msg msg;                /* [client][][body...] */
-    int tries;                 /* workers that have received it */
+    int cost;                  /* workers that were removed with it */
 };
 
 struct worker {
     TAILQ_ENTRY(worker) next; /* in workers */
     zmq_msg_t id;
-    int64_t expiry;          /* removed if it is silent until then */
+    long silent;             /* intervals since its last message */
     struct request *request; /* NULL while the worker is idle */
 };
 
@@ -67,13 +67,13 @@ struct stack {
 static TAILQ_HEAD(, worker) workers = TAILQ_HEAD_INITIALIZER(workers);
 static int worker_count;
 
-/* Requests of removed workers, at most MAX_WORKERS; and requests that arrived
+/* Requests of removed workers, at most one for each; and requests that arrived
  * while there was no worker. */
 static struct stack orphans = { TAILQ_HEAD_INITIALIZER(orphans.requests), 0 };
 static struct stack waiting = { TAILQ_HEAD_INITIALIZER(waiting.requests), 0 };
 
 static void *frontend, *backend;
-static int64_t timeout;
+static long liveness;
 
 static struct worker *find_worker(zmq_msg_t *id)
 {
@@ -107,7 +107,6 @@ static void add_worker(zmq_msg_t *id)
         zg_die("calloc");
     zmq_msg_init(&worker->id);
     zmq_msg_copy(&worker->id, id);
-    worker->expiry = zg_now() + timeout;
     TAILQ_INSERT_TAIL(&workers, worker, next);
     printf("I: worker registered, %d in all\n", ++worker_count);
 }
@@ -143,9 +142,9 @@ static void remove_worker(struct worker *worker, const char *reason)
 
     fprintf(stderr, "W: removed %s worker: %s, %d left\n",
             request != NULL ? "a busy" : "an idle", reason, --worker_count);
-    if (request != NULL && request->tries == MAX_TRIES) {
+    if (request != NULL && ++request->cost == MAX_COST) {
         fprintf(stderr, "W: request dropped, it has cost %d workers\n",
-                MAX_TRIES);
+                MAX_COST);
         free_request(request);
     } else if (request != NULL) {
         put(&orphans, request);
@@ -185,7 +184,7 @@ static void from_worker(zg_msg *msg)
     bool is_reply = ppp_has_body(msg, 1);
 
     if (worker != NULL)
-        worker->expiry = zg_now() + timeout;
+        worker->silent = 0;
     if (msg->count == 2 && zg_is(msg, 1, PPP_HEARTBEAT))
         return;
     if (msg->count == 2 && zg_is(msg, 1, PPP_READY)) {
@@ -199,9 +198,11 @@ static void from_worker(zg_msg *msg)
         zg_pop(msg, 1);
         if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno != ETERM)
             fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
+    } else if (is_reply) {
+        fprintf(stderr, "W: reply dropped: this worker has no such request\n");
     } else {
         zg_drop(msg, "a worker");
-        if (is_busy && !is_reply) /* a malformed reply, so no other will come */
+        if (is_busy) /* a malformed reply, so no other will come */
             end_request(worker);
     }
 }
@@ -250,9 +251,10 @@ static void dispatch(void)
     while ((worker = find_idle()) && (request = next_request())) {
         zg_msg copy = { 0 };
         zg_append(&copy, request->msg.frame, request->msg.count);
-        worker->request = request;
         if (send_to(worker, &copy))
-            request->tries++;
+            worker->request = request;
+        else
+            put(&orphans, request);
     }
 }
 
@@ -276,7 +278,9 @@ static void hold_requests(void)
     }
 }
 
-/* Remove workers that have expired, and send a heartbeat to the others. */
+/* Remove workers that have expired, and send a heartbeat to the others. Count
+ * intervals instead of ms: if this process was frozen, the heartbeats of that
+ * time are still unread. */
 static void heartbeat(void)
 {
     struct worker *worker, *next;
@@ -284,9 +288,10 @@ static void heartbeat(void)
     for (worker = TAILQ_FIRST(&workers); worker != NULL; worker = next) {
         zg_msg msg = { 0 };
         next = TAILQ_NEXT(worker, next);
-        if (zg_now() >= worker->expiry) {
+        if (worker->silent == liveness) {
             remove_worker(worker, "silent");
         } else {
+            worker->silent++;
             zg_insert(&msg, 0, PPP_HEARTBEAT, 1);
             send_to(worker, &msg);
         }
@@ -307,8 +312,8 @@ int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     int64_t interval = zg_number('i');
-    timeout = interval * zg_number('l');
-    if (timeout == 0)
+    liveness = zg_number('l');
+    if (interval == 0 || liveness == 0)
         zg_usage_error();
     void *ctx = zg_start();
     frontend = router("frontend", ctx, zg_value[0]);

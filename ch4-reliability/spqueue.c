@@ -6,11 +6,13 @@
  *
  * The first message of a worker registers it, and each of its replies means
  * that it is idle again. The queue gives a request to the worker that has been
- * idle longest. While all workers are busy the queue reads no requests, so they
- * wait in the sockets. If no worker has sent anything for five seconds, the
- * queue reads them and keeps the last 1000: clients that send again would
- * otherwise fill its memory. It serves the newest first, because its client
- * still waits.
+ * idle longest.
+ *
+ * While all workers are busy the queue reads no requests, so they wait in the
+ * sockets. If no worker has sent anything for five seconds, the queue reads
+ * requests and keeps the newest 1000. Unread, each retry would add one more
+ * message to the socket's pipes. The queue serves the newest first, because its
+ * client still waits.
  *
  * An idle worker that has disconnected costs nothing: the next one receives the
  * request. The request of a busy worker that dies is lost. Idle workers are

@@ -185,6 +185,19 @@ one_reply() {
   served 1 third
 }
 
+@test "paranoid pirate: a queue that was frozen keeps its workers and their requests" {
+  local tenths=5
+  pp_queue
+  pp_worker worker -l 1000 -t 1000
+  start client zpeer -t 20000 REQ ipc://front hello
+  wait_for worker 'I: working'
+  freeze queue
+  wait_for worker 'I: done'     # the queue is frozen for longer than the expiry
+  thaw queue
+  ends client
+  [[ $(lines_of queue 'removed') == 0 && $(lines_of worker 'I: working') == 1 ]]
+}
+
 @test "paranoid pirate: the late reply of a removed worker is dropped" {
   local tenths=10
   pp_queue
@@ -195,7 +208,7 @@ one_reply() {
   wait_for queue 'removed a busy worker'
   thaw slow
   wait_for slow 'I: done'
-  wait_for queue 'W: dropped a malformed message of 4 frames from a worker'
+  wait_for queue 'W: reply dropped: this worker has no such request'
   pp_worker other
   wait_for client '^\[mine\]$'
   served 1 other
@@ -226,7 +239,7 @@ one_reply() {
   for n in {1..6}; do kill9 "w$n"; done
   run -0 lpclient -n 3 -r 1 ipc://front
   served 3 healthy
-  [[ $(lines_of queue 'removed a busy worker: Host unreachable') == 6 ]]
+  [[ $(lines_of queue 'removed an idle worker: Host unreachable') == 6 ]]
 }
 
 @test "paranoid pirate: a busy worker that sends READY receives its request again" {
@@ -248,7 +261,7 @@ one_reply() {
   kill9 queue
   pp_queue
   start client zpeer -i me -t 9000 REQ ipc://front new
-  wait_for queue 'W: dropped a malformed message of 4 frames from a worker'
+  wait_for queue 'W: reply dropped: this worker has no such request'
   ends client
   [[ $(lines_of client new) == 1 && $(lines_of client old) == 0 ]]
   wait_for worker 'new connection in 1000 ms'
@@ -378,7 +391,7 @@ one_reply() {
   start worker zpeer -n 99 -t 9000 DEALER ipc://back '%01' '%;' \
     other '' wrong '%,' me '' right
   wait_for client '^\[right\]$'
-  [[ $(lines_of queue 'W: dropped a malformed message of 4 frames from a worker') == 1 ]]
+  [[ $(lines_of queue 'W: reply dropped: this worker has no such request') == 1 ]]
 }
 
 @test "paranoid pirate: queue and worker survive malformed messages" {
