@@ -3,22 +3,22 @@
  *
  *     (half, event, now) -> half      no sockets, no clock, no output
  *
- * The program that uses the machine reads the clock, turns what its sockets
- * receive into events, and publishes the state of the half whenever
- * bstarfsm_must_publish() says so. Before each event the program checks
+ * The program that uses the machine reads the clock and turns what its sockets
+ * receive into events. Whenever bstarfsm_must_publish() says so, it publishes
+ * the state of the half in a state message. Before each event it checks
  * bstarfsm_lease_expired(), and if that is true, LEASE_EXPIRED comes first.
  *
  * Three deadlines limit the time for which both halves can serve:
  *
- *     peer expiry    two intervals after the last state of the peer, the
- *                    start, or an expired lease. From then
- *                    on a request of a client is a vote: the half takes over.
- *     lease          two intervals minus a tenth after the own last state. An
+ *     peer expiry    two intervals after the latest of: a state message from
+ *                    the peer, the start, an expired lease. From then on a
+ *                    request of a client is a vote: the half takes over.
+ *     lease          1.9 intervals after this half last published its state. An
  *                    active half serves only until then, because the peer may
  *                    take over later.
  *     settling time  one interval after the start or an expired lease. Until
- *                    then the half accepts only "active": any other state
- *                    may be old, because it waited in the socket.
+ *                    then the half accepts only "active". Any other state
+ *                    message may be old, because it waited in the socket.
  *
  * test/bstarcheck.c explores all states that two such machines can reach.
  *
@@ -28,7 +28,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* On the wire a state is one digit, '1' to '4'. */
+/* A state message is one digit, '1' to '4'. */
 enum bstar_state { PRIMARY = 1, BACKUP, ACTIVE, PASSIVE };
 
 enum bstar_event {
@@ -109,7 +109,9 @@ static inline bool bstarfsm_accepts(const struct bstarfsm *half, int event,
         return half->knows_peer && now >= half->peer_expiry;
     if (event == PEER_PRIMARY || event == PEER_BACKUP || event == PEER_PASSIVE)
         return now >= half->settled_at;
-    return true; /* to become passive is always safe */
+    /* PEER_ACTIVE can only make a half passive, which is safe. The other events
+     * come from the half itself. */
+    return true;
 }
 
 /* Return the half after an event at `now`, in ms. */
@@ -126,7 +128,7 @@ static inline struct bstarfsm bstarfsm_step(struct bstarfsm half, int event,
         half.state = half.role == PRIMARY ? ACTIVE : PASSIVE;
     if (event <= PEER_PASSIVE || event == LEASE_EXPIRED)
         half.peer_expiry = now + 2 * half.interval;
-    if (event <= PEER_PASSIVE && event != PEER_BACKUP)
+    if (event <= PEER_PASSIVE && event != PEER_BACKUP) /* not a primary */
         half.knows_peer = true;
     if (event == LEASE_EXPIRED)
         half.settled_at = now + half.interval;

@@ -7,10 +7,10 @@
  *       [OK][reply...] or [FAILED]      [number][body...]   [number][reply...]
  *
  * The agent is a thread, so it pings the servers also while the application
- * does something else. It sends a request to one server that has answered a
- * PING and, if no reply arrives in 400 ms, to the next one, to each server
- * once. Then it reconnects to the servers that have not replied: that discards
- * the requests which are still unsent, and late replies cannot arrive.
+ * does something else. The agent sends a request to one server that has
+ * answered a PING. After each 400 ms without a reply it sends the request to
+ * one more. When the request ends, it reconnects to the servers that have not
+ * replied, which discards unsent requests and late replies.
  *
  * A request may be executed by several servers. The number in front of a reply
  * tells the agent to which request it belongs.
@@ -64,7 +64,8 @@ static void ping(struct server *server)
 {
     zg_msg none = { 0 };
 
-    server->unanswered += send_to(server, "PING", &none);
+    if (send_to(server, "PING", &none))
+        server->unanswered++;
 }
 
 /* Connect, or reconnect with a new socket. */
@@ -204,7 +205,8 @@ static bool wait_for_messages(flcliapi *self)
     int64_t deadline =
         self->ping_at < self->expiry ? self->ping_at : self->expiry;
 
-    /* If no server is alive, the next try is when one answers a PING. */
+    /* If no server is left to try, the next try is when another one answers a
+     * PING. */
     if (self->next_try_at > zg_now() && self->next_try_at < deadline)
         deadline = self->next_try_at;
     for (int i = 0; i < self->server_count; i++)

@@ -18,8 +18,8 @@
 typedef struct flcliapi flcliapi;
 
 /* Return a new client. `timeout` limits a request, `ping_interval` is the time
- * between two PINGs to a server, both in ms. The client has a thread, which
- * ends with flcliapi_destroy(). */
+ * between two PINGs to a server, at least 1, both in ms. The client has a
+ * thread, which ends with flcliapi_destroy(). */
 flcliapi *flcliapi_new(void *ctx, long timeout, long ping_interval);
 void flcliapi_destroy(flcliapi **self);
 

@@ -8,7 +8,7 @@
  * arrives in time, it opens a new socket to the next server. There is no broker
  * that could fail.
  *
- * Each dead server at the beginning of the list costs a timeout per request:
+ * Each unreachable server at the start of the list costs a timeout per request:
  * flclient2.c and flclient3.c avoid that.
  *
  * Build: cc -Icommon ch4-reliability/flclient1.c -o flclient1 -lzmq -lpthread

@@ -8,8 +8,8 @@
  *
  * The class flcliapi pings all servers and sends each request to one that has
  * answered. If that server does not reply in time, the class sends the request
- * to the next one. So a request costs one server's work, and a dead server does
- * not delay it.
+ * to the next one. So a request costs one server's work, and an unreachable
+ * server does not delay it.
  *
  * A server that is slow may execute a request that another one executes, too.
  *

@@ -9,20 +9,21 @@
  * have a first element, the broker dispatches that request to that worker, and
  * keeps the request until the worker replies.
  *
- * Three mechanisms detect the death of a worker:
+ * Three mechanisms detect a worker that has failed:
  *   killed         its connection closes. libzmq's monitor reports that, and
- *                  the broker then sends a heartbeat to every worker: the dead
- *                  one is unreachable (EHOSTUNREACH).
+ *                  the broker then sends a heartbeat to every worker: the
+ *                  killed one is unreachable (EHOSTUNREACH).
  *   frozen or cut  libzmq sends pings of its own (ZMQ_HEARTBEAT_IVL) and closes
  *   off            the connection of a peer that does not answer them.
  *   hung, idle     the worker sends no HEARTBEAT. (A busy worker sends none
  *                  either: it may work as long as its connection lives.)
- * The request of a dead worker goes to the next idle worker. After three deaths
- * the broker drops it. It also drops a request that no worker has when the
- * expiry of the request (-e) passes.
+ * The request of a removed worker goes to the next idle worker.
  *
- * Requests are lost when the broker dies: titanic.c keeps them on disk. Peers
- * need libzmq 4.2 or later: older ones take a ping for a message.
+ * The broker drops a request that has cost three workers, and one that no
+ * worker has when its expiry (-e) passes. It keeps 10,000 requests to a service
+ * and 50,000 in all, and drops those beyond. It drops a reply that it cannot
+ * send. All requests are lost when the broker dies: titanic.c keeps them on
+ * disk. Peers need libzmq 4.2 or later: older ones take a ping for a message.
  *
  * Build: cc -Icommon ch4-reliability/mdbroker.c -o mdbroker -lzmq -lpthread
  *
@@ -37,7 +38,7 @@ static const char usage[] =
     "mdbroker [-i MS] [-l N] [-e MS] [-z BYTES] [-v] [ENDPOINT]\n"
     "Gives the requests of Majordomo clients to workers, by name of service.\n"
     "  -i MS     heartbeat interval (2500)\n"
-    "  -l N      an idle worker is dead after N silent intervals (3)\n"
+    "  -l N      an idle worker is removed after N silent intervals (3)\n"
     "  -e MS     expiry of a request that no worker has (10000)\n"
     "  -z BYTES  largest frame; it must arrive within two intervals (1048576)\n"
     "  -v        print every message\n"
@@ -45,13 +46,13 @@ static const char usage[] =
     "Peers: mdworker ENDPOINT, mdclient ENDPOINT\n";
 
 enum {
-    MAX_DEATHS = 3,               /* workers that may die over one request */
+    MAX_COST = 3,                 /* workers, over one request */
     MAX_SERVICE_REQUESTS = 10000, /* requests to one service */
     MAX_REQUESTS = 50000,         /* requests to all services */
     MIN_FRAME = 256,      /* for a routing id or the name of a service */
     SEND_HWM = 2000,      /* two windows of mdclient2 */
     PROBE_DELAY_MS = 100, /* from a closed connection to the probe */
-    MAX_DELAY_MS = 1000,  /* more, if there is much to read */
+    MAX_DELAY_MS = 1000,  /* further delay while messages are still unread */
     BATCH = 100,          /* messages before timers get their turn */
 };
 
@@ -59,7 +60,7 @@ struct request {
     TAILQ_ENTRY(request) next_queued, next_by_expiry;
     struct service *service;
     int64_t expiry; /* dropped if no worker has it then */
-    int deaths;     /* of workers that had it */
+    int cost;       /* workers that failed with it */
     zg_msg msg;     /* [client][][MDPC01][service][body...] */
 };
 TAILQ_HEAD(request_list, request);
@@ -69,9 +70,9 @@ struct worker {
     TAILQ_ENTRY(worker) next, next_in_all;
     struct service *service;
     struct request *request; /* that it works on; NULL while it is idle */
-    int64_t expiry;          /* dead if it is idle and silent until then */
+    int64_t expiry;          /* removed if it is idle and silent until then */
     int64_t heartbeat_at;    /* when to send it a HEARTBEAT */
-    unsigned probe;          /* the last one that included it */
+    unsigned probe;          /* number of the last probe that checked it */
 };
 TAILQ_HEAD(worker_list, worker);
 
@@ -83,7 +84,8 @@ struct service {
 };
 
 static struct table workers, services;
-/* All workers, least recently sent to first; queued requests by expiry. */
+/* All workers, in the order of heartbeat_at; queued requests, in the order of
+ * expiry. */
 static struct worker_list all_workers = TAILQ_HEAD_INITIALIZER(all_workers);
 static struct request_list by_expiry = TAILQ_HEAD_INITIALIZER(by_expiry);
 static int64_t now, interval, worker_timeout, request_timeout; /* in ms */
@@ -152,8 +154,8 @@ static void free_request(struct request *request)
     free(request);
 }
 
-/* Put a request of a removed worker back into the lists, both by expiry. It is
- * older than most requests there, so its place is near the head. */
+/* Insert the request into its service's queue and into by_expiry. Both are
+ * sorted by expiry, and the search is short, because the request is old. */
 static void requeue(struct request *request)
 {
     struct request_list *queue = &request->service->queue;
@@ -181,8 +183,8 @@ static void unqueue(struct request *request)
     TAILQ_REMOVE(&by_expiry, request, next_by_expiry);
 }
 
-/* Remove a worker. If it died, that counts against the request it had. */
-static void remove_worker(struct worker *worker, const char *event, bool died)
+/* Remove a worker. If it has failed, that counts against its request. */
+static void remove_worker(struct worker *worker, const char *event, bool failed)
 {
     struct request *request = worker->request;
     struct service *service = worker->service;
@@ -193,13 +195,18 @@ static void remove_worker(struct worker *worker, const char *event, bool died)
     table_remove(&worker->entry);
     if (request == NULL)
         return;
-    request->deaths += died;
-    if (request->deaths < MAX_DEATHS) {
+    request->cost += failed;
+    if (request->cost < MAX_COST) {
         requeue(request);
     } else {
         log_event(service, "request dropped, it has cost too many workers");
         free_request(request);
     }
+}
+
+static bool has_worker(struct service *service)
+{
+    return !TAILQ_EMPTY(&service->idle) || !TAILQ_EMPTY(&service->busy);
 }
 
 /* Give queued requests to idle workers. Remove the service if it has neither
@@ -217,10 +224,9 @@ static void dispatch(struct service *service)
             TAILQ_REMOVE(&service->idle, worker, next);
             TAILQ_INSERT_TAIL(&service->busy, worker, next);
         } else {
-            remove_worker(worker, "idle worker removed: unreachable", true);
+            remove_worker(worker, "idle worker removed: cannot send", true);
         }
-    if (service->request_count == 0 && TAILQ_EMPTY(&service->idle)
-        && TAILQ_EMPTY(&service->busy))
+    if (service->request_count == 0 && !has_worker(service))
         table_remove(&service->entry);
 }
 
@@ -234,11 +240,7 @@ static void reply_to_mmi(zg_msg *msg)
     const char *status = "501";
 
     if (zg_is(msg, 3, "mmi.service"))
-        status = service == NULL
-                         || (TAILQ_EMPTY(&service->idle)
-                             && TAILQ_EMPTY(&service->busy))
-                     ? "404"
-                     : "200";
+        status = service != NULL && has_worker(service) ? "200" : "404";
     zg_cut(msg, 4);
     mdp_append(msg, status);
     send_message(msg);
@@ -317,10 +319,9 @@ static void pass_reply(struct worker *worker, zg_msg *msg)
     set_idle(worker);
 }
 
-/* Handle an unexpected command or, if the command is 0, a malformed message. A
- * worker is removed and gets DISCONNECT, after which it registers again (RFC
- * 7). That counts as a death: its request may be the cause. A malformed message
- * of another peer is dropped. */
+/* Send DISCONNECT for an unexpected command, and remove the worker if it is
+ * registered; this counts against its request. Treat a malformed message
+ * (command 0) alike, but drop it if its sender is not registered. */
 static void reject(struct worker *worker, zg_msg *msg, char command)
 {
     if (command == 0)
@@ -429,9 +430,10 @@ static void open_router(void *net)
     zg_set(router, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable peers */
     zg_set(router, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted peers */
     zg_set(router, ZMQ_SNDHWM, SEND_HWM);
-    /* libzmq 4.3 aborts if a connection with heartbeats dies while its receive
-     * pipe is full. This pipe is never full, since the broker reads all that
-     * arrives, and limits the requests that it keeps. */
+    /* libzmq 4.3 aborts if a connection with heartbeats closes while its
+     * receive pipe is full. RCVHWM 0 has no limit, so the pipe is never full.
+     * Memory stays bounded because the broker reads all messages and limits the
+     * requests it keeps. */
     zg_set(router, ZMQ_RCVHWM, 0);
     zg_set(router, ZMQ_HEARTBEAT_IVL, (int) (interval + 1) / 2);
     zg_set(router, ZMQ_HEARTBEAT_TIMEOUT, (int) interval * 2);

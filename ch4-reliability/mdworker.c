@@ -23,7 +23,7 @@ static const char usage[] =
     "Offers an echo service to a Majordomo broker.\n"
     "  -t MS     work per request (0)\n"
     "  -i MS     heartbeat interval, as in the broker (2500)\n"
-    "  -l N      the broker is dead after N silent intervals (3)\n"
+    "  -l N      the broker has expired after N silent intervals (3)\n"
     "  -v        print every message\n"
     "  ENDPOINT  connect to mdbroker (tcp://localhost:5555)\n"
     "  SERVICE   name of the service (echo)\n"

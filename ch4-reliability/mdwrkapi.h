@@ -13,7 +13,7 @@
 typedef struct {
     /* Settings, which the caller may change after mdwrk_new(). */
     long interval;   /* between heartbeats in ms, as in the broker (2500) */
-    long liveness;   /* silent intervals until the broker is dead (3) */
+    long liveness;   /* silent intervals until the broker expires (3) */
     long min_period; /* between two READY messages, in ms (2500) */
     bool verbose;    /* print every message (false) */
     /* For the caller: pass it to zg_sleep() while working. */

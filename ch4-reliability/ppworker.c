@@ -49,7 +49,7 @@ enum { MIN_PAUSE_MS = 1000, MAX_PAUSE_MS = 32000 };
 static long work_ms, faults, pause_ms = MIN_PAUSE_MS;
 static int64_t interval, timeout;
 static int64_t heartbeat_at; /* when the next one is due */
-static int64_t expiry;       /* when a silent queue counts as dead */
+static int64_t expiry;       /* when a silent queue has expired */
 
 /* Send a heartbeat if one is due. Wait for `events` until the deadline, or
  * until the next heartbeat is due. Return -1 on shutdown. */
