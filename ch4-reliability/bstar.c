@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 /* bstar.c - the Binary Star reactor: zmq_poll, zmq_timers and bstarfsm.h.
  *
- * The reactor itself uses one reader, for the states of the peer, and one
- * timer, for heartbeats. The link to the peer is the same as in bstarsrv.c.
+ * The reactor itself uses one reader, for the peer's state messages, and
+ * one timer, for heartbeats. The link to the peer is the same as in bstarsrv.c.
  *
  * Guide: chapter 4, "Binary Star Reactor".
  */
@@ -12,7 +12,7 @@
 enum {
     MAX_CALLBACKS = 16, /* readers, and the same number of timers */
     BATCH = 100,        /* messages of one reader, then it is another's turn */
-    LATE = 3,           /* added to the lateness; a timely state subtracts 1 */
+    LATE = 3,           /* added to the lateness; a timely one subtracts 1 */
     TOO_LATE = 10,      /* lateness that is worth a warning */
 };
 
@@ -40,7 +40,7 @@ struct bstar {
     const char *remote;
     bool received; /* from the peer, since the SUB last connected */
     int64_t received_at;
-    int lateness; /* of the states of the peer: see check_interval() */
+    int lateness; /* of its state messages: see check_interval() */
 };
 
 /* ---- The half ------------------------------------------------------------ */
@@ -88,7 +88,7 @@ static void handle(bstar *self, int event)
 
 /* ---- The link to the peer ------------------------------------------------ */
 
-/* Warn if the states of the peer arrive too far apart, again and again. */
+/* Warn if the peer's state messages arrive too far apart, again and again. */
 static void check_interval(bstar *self)
 {
     int64_t now = zg_now();
@@ -126,7 +126,7 @@ static int from_peer(zg_msg *msg, void *sock, void *arg)
     return 0;
 }
 
-/* Connect to the states of the peer. */
+/* Connect to the peer's PUB. */
 static void open_statesub(bstar *self)
 {
     int interval = (int) self->half.interval, tenth = (interval + 9) / 10;
@@ -140,9 +140,9 @@ static void open_statesub(bstar *self)
     self->received = false;
 }
 
-/* Publish, once per interval. If the SUB has received a state and then none for
- * four intervals, disconnect it and connect it again: the link may be half
- * open. */
+/* Publish, once per interval. If the SUB has received a state message and then
+ * none for four intervals, disconnect it and connect it again: the link may be
+ * half open. */
 static int heartbeat(zg_msg *msg, void *sock, void *arg)
 {
     bstar *self = arg;

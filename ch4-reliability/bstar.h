@@ -3,7 +3,7 @@
  *
  * The application registers handlers for its sockets and timers, and
  * bstar_start() calls them, all in one thread. Beside them the reactor
- * publishes states, takes votes and changes between active and passive. A
+ * publishes its state, takes votes and changes between active and passive. A
  * handler that blocks for an interval may cost this half its lease: it becomes
  * passive, or active again after a vote.
  *

@@ -8,16 +8,17 @@
  *                5002                                SUB <------+
  *
  * Each half publishes its state once per interval, and when that changes. The
- * passive half becomes active when it has received no state for two intervals
- * and then a client sends it a request: the failover needs a silent peer and a
- * client without a reply. It also becomes active when the peer has restarted. A
- * primary that returns stays passive. The rules are a table in bstarfsm.h.
+ * passive half becomes active when it has received no state message for two
+ * intervals and then a client sends it a request: the failover needs a silent
+ * peer and a client without a reply. It also becomes active when the peer has
+ * restarted. A primary that returns stays passive. The rules are a table in
+ * bstarfsm.h.
  *
  * An active half that was frozen stops serving before it reads anything: the
  * other half may have taken over. If the network between the two is cut while
  * clients reach both halves, both serve; when it is back, the backup becomes
- * passive. A separate network link for the states makes that less likely. The
- * halves share no data: see clonesrv6.c for a pair that does.
+ * passive. A separate network link for the state messages makes that less
+ * likely. The halves share no data: see clonesrv6.c for a pair that does.
  *
  * Build: cc -Icommon ch4-reliability/bstarsrv.c -o bstarsrv -lzmq -lpthread
  *
@@ -52,7 +53,7 @@ static const char *backup_endpoint[] = {
 
 enum {
     BATCH = 100,   /* messages of one socket, then it is the other's turn */
-    LATE = 3,      /* added to the lateness; a timely state subtracts 1 */
+    LATE = 3,      /* added to the lateness; a timely one subtracts 1 */
     TOO_LATE = 10, /* lateness that is worth a warning */
     MIN_INTERVAL = 10,
 };
@@ -65,9 +66,9 @@ static void *frontend;
 static void *link_ctx, *statepub, *statesub;
 static bool received; /* from the peer, since the SUB last connected */
 static int64_t received_at;
-static int lateness; /* of the states of the peer: see check_interval() */
+static int lateness; /* of its state messages: see check_interval() */
 
-/* Connect to the states of the peer. */
+/* Connect to the peer's PUB. */
 static void open_statesub(void)
 {
     statesub = zg_socket(link_ctx, ZMQ_SUB);
@@ -124,9 +125,9 @@ static void handle(int event)
     step(event, now);
 }
 
-/* Publish, once per interval. If the SUB has received a state and then none for
- * four intervals, disconnect it and connect it again: the link may be half
- * open. */
+/* Publish, once per interval. If the SUB has received a state message and then
+ * none for four intervals, disconnect it and connect it again: the link may be
+ * half open. */
 static void heartbeat(void)
 {
     handle(HEARTBEAT);
@@ -137,7 +138,7 @@ static void heartbeat(void)
     }
 }
 
-/* Warn if the states of the peer arrive too far apart, again and again. */
+/* Warn if the peer's state messages arrive too far apart, again and again. */
 static void check_interval(void)
 {
     bool is_late = zg_now() - received_at > half.interval * 3 / 2;
