@@ -81,7 +81,8 @@ $(BIN)/clonecli6 $(BIN)/cloneapp: $(BIN)/obj/clone.o $(BIN)/obj/replica.o \
                 $(BIN)/obj/kvmsg.o $(BIN)/obj/table.o
 $(BIN)/clonecheck: $(BIN)/obj/replica.o $(BIN)/obj/snapshots.o \
                 $(BIN)/obj/pending.o $(BIN)/obj/kvmsg.o $(BIN)/obj/table.o
-$(BIN)/kvtest: $(BIN)/obj/kvmsg.o $(BIN)/obj/table.o $(BIN)/obj/pending.o
+$(BIN)/kvtest: $(BIN)/obj/kvmsg.o $(BIN)/obj/table.o $(BIN)/obj/pending.o \
+                $(BIN)/obj/replica.o
 $(BIN)/lvcache: $(BIN)/obj/table.o
 $(BIN)/udpping2: $(BIN)/obj/udplib.o
 $(BIN)/udpping3: $(BIN)/obj/interface.o $(BIN)/obj/udplib.o

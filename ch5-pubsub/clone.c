@@ -5,9 +5,9 @@
  *                                (this)     PUB ------> both servers
  *
  * The agent is a thread. It keeps a replica of the table of one server, the
- * current one. While it joins, it sends a request for a snapshot once a second.
- * The request is a vote, by which a passive server becomes active. If the
- * current server is silent, the agent joins the other one.
+ * current one. Until it receives HUGZ, it sends a request for a snapshot once a
+ * second. The request is a vote, by which a passive server becomes active. If
+ * the current server is silent, the agent joins the other one.
  *
  * It sends the updates of the application to both servers. An update that comes
  * back with a number is confirmed; the agent sends the others again. The wait

@@ -93,7 +93,8 @@ void replica_join(struct replica *self, const char *server,
     self->updates = zg_socket(self->ctx, ZMQ_SUB);
     zg_set(self->updates, ZMQ_RCVHWM, CHP_CLIENT_QUEUE);
     /* The server receives both subscriptions in this order: HUGZ proves that
-     * it has the subtree's. */
+     * it has the subtree's. After a reconnect the order can differ, but then
+     * a number or a count reveals a missed update. */
     zg_must(zmq_setsockopt(self->updates, ZMQ_SUBSCRIBE, self->subtree,
                            self->subtree_size));
     zg_connect(self->updates, publisher);
@@ -130,8 +131,10 @@ static bool request_snapshot(struct replica *self)
 
 bool replica_vote(struct replica *self)
 {
-    bool is_sent = self->state == REPLICA_JOINING && self->snapshot != NULL
-                   && request_snapshot(self);
+    bool is_waiting = self->state == REPLICA_JOINING
+                      || (self->state == REPLICA_FETCHING && !self->has_hugz);
+    bool is_sent =
+        is_waiting && self->snapshot != NULL && request_snapshot(self);
     self->has_voted = self->has_voted || is_sent;
     return is_sent;
 }
@@ -184,11 +187,10 @@ static int64_t count_in(struct replica *self, zg_msg *hugz)
  * before our snapshot tells nothing. */
 static void check(struct replica *self, zg_msg *hugz)
 {
-    bool has_hugz = self->has_hugz;
-    self->has_hugz = true;
-    if (!zg_equal(&self->epoch, &hugz->frame[self->frames - 1])) {
-        join_again(self, has_hugz ? "the server has restarted"
-                                  : "the first HUGZ was late");
+    if (!self->has_hugz) {
+        join_again(self, "the first HUGZ was late");
+    } else if (!zg_equal(&self->epoch, &hugz->frame[self->frames - 1])) {
+        join_again(self, "the server has restarted");
     } else if (self->frames == KVMSG_FRAMES && self->count != -1
                && kvmsg_number_property(hugz, "number") >= self->sequence) {
         int64_t count = count_in(self, hugz);
@@ -305,7 +307,8 @@ int64_t replica_tick(struct replica *self)
     case REPLICA_FETCHING:
         break;
     }
-    if (replica_is_silent(self))
-        join_again(self, "the server is silent");
-    return self->heard_at + self->silence;
+    if (!replica_is_silent(self))
+        return self->heard_at + self->silence;
+    join_again(self, "the server is silent");
+    return now + TICK_MS;
 }

@@ -87,7 +87,7 @@ int64_t replica_tick(struct replica *self);
 /* Return true if the server has sent nothing for `silence` ms. */
 bool replica_is_silent(const struct replica *self);
 
-/* While joining, send a request for a snapshot, and ignore its reply. A passive
- * server of a pair takes it for a vote. Return false if it is not sent, as
- * there is no connection yet. */
+/* Until HUGZ arrives, send a request for a snapshot: a passive server of a pair
+ * counts it as a vote. Return false if it is not sent: there is no connection,
+ * or the server has sent HUGZ. */
 bool replica_vote(struct replica *self);

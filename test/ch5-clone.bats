@@ -5,7 +5,7 @@
 load helpers
 load clone
 
-@test "clone: the classes without sockets keep what their headers promise" {
+@test "clone: the classes keep what their headers promise" {
   run kvtest
   [[ $status -eq 0 ]] || fail "$output"
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: 0BSD */
-/* kvtest - checks the classes of chapter 5 that have no sockets. Exits with 0
- * if they keep what their headers promise, or prints where they do not. */
+/* kvtest - checks the classes of chapter 5 without a server. Exits with 0 if
+ * they keep what their headers promise, or prints where they do not. */
 #include <inttypes.h>
 
 #include "kvmsg.h"
 #include "kvsimple.h"
 #include "pending.h"
+#include "replica.h"
 
 static int failures;
 static struct kvmsg_writer writer;
@@ -293,6 +294,34 @@ static void check_pending(void)
     pending_destroy(&self);
 }
 
+/* Join a server that does not exist, and let time and messages change that. */
+static void check_replica(void *ctx)
+{
+    struct replica replica;
+    zg_msg hugz = { 0 };
+
+    replica_init(&replica, ctx, KVMSG_FRAMES, "", 1000);
+    replica_join(&replica, "ipc://nobody", "ipc://nobody+1");
+    /* It votes until it has received HUGZ, also while it fetches. */
+    replica.fetch_at = 0;
+    CHECK(replica_tick(&replica) <= zg_now() + 1000);
+    CHECK(replica.state == REPLICA_FETCHING && replica_vote(&replica));
+    replica.has_hugz = true;
+    CHECK(!replica_vote(&replica));
+    /* After a timeout it joins, and must be called soon. */
+    replica.heard_at = 0;
+    CHECK(replica_tick(&replica) <= zg_now() + 100);
+    CHECK(replica.state == REPLICA_JOINING);
+    /* A late HUGZ without an epoch, as in RFC 12, makes it join again. */
+    replica.state = REPLICA_FOLLOWING;
+    replica.received = 1;
+    make(&hugz, CHP_HUGZ, "");
+    CHECK(replica_take(&replica, &hugz) == REPLICA_UNCHANGED);
+    CHECK(replica.state == REPLICA_JOINING && replica.received < 1);
+    zg_clear(&hugz);
+    replica_destroy(&replica);
+}
+
 int main(void)
 {
     void *ctx = zg_start();
@@ -304,6 +333,7 @@ int main(void)
     check_uuids();
     check_table();
     check_pending();
+    check_replica(ctx);
     printf("%d failures\n", failures);
     zg_stop(ctx);
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
