@@ -316,8 +316,20 @@ static void begin_epoch(struct server *self)
     self->snapshots = snapshots_new(self->snapshot, KVMSG_FRAMES, kvmsg_load);
 }
 
-/* Number above all updates that the other server can have published, unless
- * there was none. Publish the held updates. */
+/* Publish a held update, unless the peer has published a later one of the same
+ * writer: a pending_visitor. */
+static void publish_held(void *arg, zg_msg *update)
+{
+    struct server *self = arg;
+    item *it = last_update(self, update);
+    if (it == NULL || kvmsg_compare(update, it) >= 0)
+        apply_new(self, update);
+}
+
+/* Continue from the next multiple of TERM above the last number that this
+ * server knows, or from 0 if it has never joined the other one. Clients detect
+ * the new epoch, so a lower number than before is harmless. Publish the held
+ * updates. */
 static int become_active(zg_msg *msg, void *sock, void *arg)
 {
     struct server *self = arg;
@@ -328,7 +340,7 @@ static int become_active(zg_msg *msg, void *sock, void *arg)
     replica_leave(&self->replica);
     read_replica(self);
     begin_epoch(self);
-    pending_take_all(self->pending, apply_new, self);
+    pending_take_all(self->pending, publish_held, self);
     snapshots_publish_hugz(self->snapshots, self->publisher,
                            self->replica.sequence);
     return 0;

@@ -101,7 +101,7 @@ static TAILQ_HEAD(,
 static int64_t now_ms, reconnect_at;
 static int current, next_id; /* the node that runs; for new sockets */
 static bool is_cut[NODES][NODES], is_up[NODES], is_frozen[NODES];
-static int loss; /* messages per thousand */
+static int loss, lossy_writer; /* messages per thousand; of all nodes: -1 */
 static bool is_last_more;
 static uint64_t random_state;
 
@@ -175,6 +175,11 @@ static bool wants(struct sock *subscriber, zg_msg *msg)
     return false;
 }
 
+static bool is_lossy(int node)
+{
+    return lossy_writer == -1 || lossy_writer == node;
+}
+
 static void publish_to_all(struct sock *sock, zg_msg *msg)
 {
     struct connection *connection;
@@ -183,7 +188,7 @@ static void publish_to_all(struct sock *sock, zg_msg *msg)
         struct sock *other = connection->side[!is_bound];
         if ((!is_bound && connection->side[0] != sock)
             || now_ms < connection->subscribed_at || !wants(other, msg)
-            || (int) draw(1000) < loss)
+            || (is_lossy(sock->node) && (int) draw(1000) < loss))
             continue;
         send_over(connection, sock, msg);
     }
@@ -821,7 +826,7 @@ static void fail(void)
     int node = (int) draw(2), other;
     int64_t time = 200 + (int64_t) draw(9000);
 
-    switch (draw(6)) {
+    switch (draw(7)) {
     case 0:
     case 1:
         kill_server(node);
@@ -851,9 +856,25 @@ static void fail(void)
         break;
     case 5:
         loss = 200;
+        lossy_writer = -1;
         trace("loses messages", node);
         pass(time / 4);
         loss = 0;
+        break;
+    case 6: /* some messages of a writer are lost, and the passive server
+             * receives the rest late; then the active one is killed */
+        node = settled() == -1 ? node : settled();
+        loss = 500;
+        lossy_writer = other = WRITER + (int) draw(3);
+        cut_off(!node, other, true);
+        trace("loses messages", other);
+        pass(time / 4);
+        cut_off(!node, other, false);
+        loss = 0;
+        pass(100);
+        kill_server(node);
+        pass(draw(2) ? 10 : time);
+        start_server(node);
         break;
     }
 }
