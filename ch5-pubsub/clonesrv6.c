@@ -103,12 +103,18 @@ static item *last_update(struct server *self, zg_msg *update)
                       : table_find(self->deleted, bytes, zmq_msg_size(key));
 }
 
-/* If the update deletes its key, remember it for DELETED_MS. */
+/* If the update deletes its key, remember it for DELETED_MS, without its
+ * properties, which can be large. */
 static void remember_delete(struct server *self, zg_msg *update)
 {
+    zg_msg bare = { 0 };
     if (zmq_msg_size(&update->frame[KVMSG_VALUE]) > 0)
         return;
-    table_put(self->deleted, update, zg_now());
+    zg_append(&bare, update->frame, KVMSG_PROPERTIES);
+    zg_insert(&bare, KVMSG_PROPERTIES, "", 0);
+    zg_insert(&bare, KVMSG_VALUE, "", 0);
+    table_put(self->deleted, &bare, zg_now());
+    zg_clear(&bare);
     if (table_count(self->deleted) > MAX_DELETED)
         table_remove(self->deleted, table_first_timed(self->deleted));
 }

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <sys/random.h>
 
+enum { KNOWN_MAX = 32 }; /* bytes that a passive server adds: "known=...\n" */
+
 bool kvmsg_is_valid(zg_msg *msg)
 {
     if (!kv_is_valid(msg, KVMSG_FRAMES))
@@ -15,8 +17,11 @@ bool kvmsg_is_valid(zg_msg *msg)
 
 bool kvmsg_is_acceptable(zg_msg *msg)
 {
+    size_t max = CHP_PROPERTIES_MAX;
+    if (kvmsg_number_property(msg, "known") != -1)
+        max += KNOWN_MAX;
     return !kv_is_reserved(msg)
-           && zmq_msg_size(&msg->frame[KVMSG_PROPERTIES]) <= CHP_PROPERTIES_MAX;
+           && zmq_msg_size(&msg->frame[KVMSG_PROPERTIES]) <= max;
 }
 
 bool kvmsg_recv(zg_msg *msg, void *sock, int flags)

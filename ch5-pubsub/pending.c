@@ -4,6 +4,7 @@
 
 enum {
     MAX_HELD = 1000000,
+    MAX_HELD_BYTES = 1 << 28,
     MAX_KNOWN = 500000,
     PASS_ON_MS = 1000, /* the active server has not received the update */
 };
@@ -37,8 +38,9 @@ static const enum action actions[][2] = {
 };
 
 struct pending {
-    table *held;  /* the times are those from which they are held */
-    table *known; /* [uuid] */
+    table *held;     /* the times are those from which they are held */
+    table *known;    /* [uuid] */
+    bool is_limited; /* updates were dropped, and the log says so */
 };
 
 pending *pending_new(void)
@@ -82,11 +84,21 @@ static void remember(pending *self, zg_msg *update)
 
 /* ---- Held updates ------------------------------------------------------- */
 
+static bool is_full(pending *self)
+{
+    return table_count(self->held) > MAX_HELD
+           || table_bytes(self->held) > MAX_HELD_BYTES;
+}
+
 static void hold(pending *self, zg_msg *update, enum source source)
 {
     kv_set_number(update, source);
     table_put(self->held, update, zg_now());
-    if (table_count(self->held) > MAX_HELD)
+    if (is_full(self) && !self->is_limited) {
+        fprintf(stderr, "W: too many updates are held: dropping the oldest\n");
+        self->is_limited = true;
+    }
+    while (is_full(self))
         table_remove(self->held, table_first_timed(self->held));
 }
 

@@ -20,6 +20,9 @@
  * Earlier and later are the updates of the same writer: see kvmsg_compare(). An
  * update of another writer that is known changes nothing.
  *
+ * At most 1,000,000 updates and 256 MiB are held. Beyond that the oldest one is
+ * dropped: it is lost if only this server has it.
+ *
  * An update is known if its uuid is among the last 500,000. So a server does
  * not apply an update twice if a client sends it again, if the peer passes it
  * on, or if it was in the queue of a process that was frozen.
@@ -48,12 +51,17 @@ void pending_peer_published(pending *self, zg_msg *update);
 void pending_peer_has(pending *self, table *items);
 
 /* Drop the updates that are held for `msecs`: call this only while the peer is
- * alive, since then it has received them. */
+ * connected, since then it has received them. */
 void pending_expire(pending *self, int64_t msecs);
 
-/* Call a function with a copy of each held update: of those held for 1 s, or of
- * all, which are not held any longer. An update whose ttl has ended deletes its
- * key. The function may change the update, and hold it again. */
+/* Handle a copy of a held update, and change it if need be. An update whose ttl
+ * has ended deletes its key. */
 typedef void pending_visitor(void *arg, zg_msg *update);
+
+/* Call `visit` with a copy of each update held for 1 s or longer. The updates
+ * remain held; `visit` must not hold or drop any. */
 void pending_pass_on(pending *self, pending_visitor *visit, void *arg);
+
+/* Call `visit` with a copy of each held update, oldest first, and hold none of
+ * them any longer. `visit` may hold the update again. */
 void pending_take_all(pending *self, pending_visitor *visit, void *arg);

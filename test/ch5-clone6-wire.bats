@@ -127,6 +127,10 @@ half_an_active() {
   note 'twice the same, and it is known'
   raw ipc://a+2 /nul $none "$(uuid c)" '' other
   wait_for tap "^\[/nul\].*\[$(uuid c)\].*\[a%00b\]$" 2 # confirmed, unchanged
+  note 'the server keeps the uuid of a delete, but not its properties'
+  raw ipc://a+2 /gone $none "$(uuid d)" 'color=red%0A' ''
+  raw ipc://a+2 /gone $none "$(uuid d)" 'color=red%0A' ''
+  wait_for tap "^\[/gone\].*\[$(uuid d)\]\[\]\[\]$"
   table ipc://a >table
   grep -F '[/nul]' table | grep -F "[$(uuid c)]" | grep -F 'color=red%0A' |
     grep -F 'size=9%0A' | grep -E 'ttl=(9[0-9]|100)%0A' | grep -F '[a%00b]'

@@ -90,6 +90,29 @@ static void check_properties(void)
     zg_clear(&msg);
 }
 
+/* An update with the most properties is accepted, also when it is passed on. */
+static void check_limit(void)
+{
+    static char most[CHP_PROPERTIES_MAX + 1];
+    zg_msg msg = { 0 };
+
+    memset(most, 'x', sizeof most);
+    make(&msg, "k", "v");
+    zmq_msg_close(&msg.frame[KVMSG_PROPERTIES]);
+    zmq_msg_init_size(&msg.frame[KVMSG_PROPERTIES], sizeof most);
+    memcpy(zmq_msg_data(&msg.frame[KVMSG_PROPERTIES]), most, sizeof most);
+    CHECK(!kvmsg_is_acceptable(&msg));
+    zmq_msg_close(&msg.frame[KVMSG_PROPERTIES]);
+    zmq_msg_init_size(&msg.frame[KVMSG_PROPERTIES], CHP_PROPERTIES_MAX);
+    memcpy(zmq_msg_data(&msg.frame[KVMSG_PROPERTIES]), most,
+           CHP_PROPERTIES_MAX);
+    CHECK(kvmsg_is_acceptable(&msg));
+    for (int i = 0; i < 2; i++) /* a second time changes nothing */
+        kvmsg_set_property(&msg, "known", "999999999999999999");
+    CHECK(kvmsg_is_acceptable(&msg));
+    zg_clear(&msg);
+}
+
 static void check_ttls(void)
 {
     static const char *const none[] = { "",   "0",  "-5",          "abc",
@@ -230,6 +253,26 @@ static int held(pending *self)
     return visited;
 }
 
+/* Values of 1 MB reach the limit in bytes: the oldest are dropped. */
+static void check_room(void)
+{
+    enum { SIZE = 1000000, COUNT = 300 };
+    pending *self = pending_new();
+    zg_msg update = { 0 };
+    char *value = calloc(1, SIZE + 1), key[8];
+
+    memset(value, 'v', SIZE);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        make(&update, key, value);
+        pending_client_sent(self, &update);
+    }
+    CHECK(held(self) / SIZE == (1 << 28) / SIZE);
+    free(value);
+    zg_clear(&update);
+    pending_destroy(&self);
+}
+
 static void check_pending(void)
 {
     pending *self = pending_new();
@@ -329,10 +372,12 @@ int main(void)
     writer = kvmsg_new_writer();
     check_messages(ctx);
     check_properties();
+    check_limit();
     check_ttls();
     check_uuids();
     check_table();
     check_pending();
+    check_room();
     check_replica(ctx);
     printf("%d failures\n", failures);
     zg_stop(ctx);
