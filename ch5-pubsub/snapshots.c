@@ -9,10 +9,10 @@
 enum {
     MAX_CLIENTS = 1000,
     MAX_WATCHES = 256,
-    BATCH = 500,        /* items for a client, then the others have a turn */
-    RETRY_MS = 1,       /* wait when all queues are full */
-    STALLED_MS = 30000, /* a frame of 1 MiB at 300 kbit/s */
-    PROPERTIES = 5,     /* messages with this many frames have properties */
+    BATCH = 500,         /* items for a client, then the others have a turn */
+    RETRY_MS = 1,        /* wait when all queues are full */
+    STALLED_MS = 600000, /* half a queue of 100 kB items at 700 kbit/s */
+    PROPERTIES = 5,      /* messages with this many frames have properties */
 };
 
 /* A client that is being served. */

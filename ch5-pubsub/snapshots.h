@@ -43,8 +43,9 @@ void snapshots_destroy(snapshots **self);
  * clients are being served, and ignored if this client is. */
 bool snapshots_begin(snapshots *self, zg_msg *request, int64_t number);
 
-/* Send the next items to each client. A client that takes none for 30 s loses
- * its snapshot. Return when to call this again, on the clock of zg_now(), or
+/* Send the next items to each client. A client whose queue stays full for ten
+ * minutes loses its snapshot: it must receive 500 items, half of the queue, in
+ * this time. Return when to call this again, on the clock of zg_now(), or
  * ZG_FOREVER if all snapshots are complete. */
 int64_t snapshots_send(snapshots *self, table *items);
 

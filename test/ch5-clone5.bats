@@ -40,7 +40,11 @@ load clone
   after=$(memory server)
   # 1000 messages that its socket holds, and what the kernel takes besides
   [[ ${SLACK_MS-} ]] || ((after - before < 16000)) || fail "memory grew from $before to $after kB"
+  elapse "$(rounds 0 35)"
+  thaw slow
+  wait_for slow '^\[KTHXBAI\]'  # it has the rest of its snapshot
   export STOP_MS=$((${STOP_MS:-1000} + 4000))
+  kill9 slow
   stop other
   stop server
 }
