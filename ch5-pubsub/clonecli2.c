@@ -93,8 +93,9 @@ static int await_hugz(struct client *self)
     return result;
 }
 
-/* [ICANHAZ?] brings the items of the table, and then KTHXBAI with the number
- * of the snapshot. Return 1, 0 if the server is silent, -1 on shutdown. */
+/* Send [ICANHAZ?]. Receive the items of the table, then KTHXBAI with the number
+ * of the snapshot. Return 1, 0 if the server is silent or has disconnected, -1
+ * on shutdown. */
 static int fetch(struct client *self, void *snapshot)
 {
     zg_msg msg = { 0 };
@@ -103,7 +104,9 @@ static int fetch(struct client *self, void *snapshot)
     table_destroy(&self->table);
     self->table = table_new();
     self->sequence = 0;
-    zmq_send(snapshot, CHP_ICANHAZ, strlen(CHP_ICANHAZ), 0);
+    if (zmq_send(snapshot, CHP_ICANHAZ, strlen(CHP_ICANHAZ), ZMQ_DONTWAIT)
+        == -1)
+        return errno == ETERM ? -1 : 0; /* it has disconnected */
     for (;;) {
         result = receive(&msg, snapshot, zg_now() + self->silence);
         if (result != 1 || zg_is(&msg, KV_KEY, CHP_KTHXBAI))

@@ -107,6 +107,20 @@ load clone
   joins_without_hugz 2
 }
 
+@test "clone 2: a server that is killed before the request does not block the client" {
+  start table zpeer -b -t 60000 -n 9 DEALER ipc://s
+  start silent zpeer -b -t 60000 -n 9 XPUB ipc://u
+  listen 2 client -t 600000
+  wait_for silent '%01'         # the client has connected, and waits for HUGZ
+  elapse 0.5
+  kill9 table
+  kill9 silent
+  rm u
+  start publisher zpeer -b -w 50 -r 99 -n 0 PUB ipc://u HUGZ $no e
+  wait_for client 'W: the server is silent: joining again'
+  stop client
+}
+
 @test "clone 3: a client joins a server that sends no HUGZ" {
   joins_without_hugz 3
 }
