@@ -9,9 +9,10 @@
  * second. The request is a vote, by which a passive server becomes active. If
  * the current server is silent, the agent joins the other one.
  *
- * It sends the updates of the application to both servers. An update that comes
- * back with a number is confirmed; the agent sends the others again. The wait
- * between two attempts doubles, since a large update takes long on a slow line.
+ * It sends the updates of the application to both servers. An update is
+ * confirmed when its key comes back with its uuid; the agent sends the others
+ * again. The wait between two attempts doubles, since a large update takes long
+ * on a slow line.
  *
  * Guide: chapter 5, "Building a Multithreaded Stack and API".
  */
@@ -37,11 +38,14 @@ struct server {
 };
 
 struct clone {
-    void *pipe; /* this and the next three are the application's */
+    /* used by the application's thread */
+    void *pipe;
     bool has_ended;
     struct kvmsg_writer writer;
     pthread_t thread;
-    void *command; /* this and all that follow are the agent's */
+
+    /* used by the agent only, after clone_new() */
+    void *command;
     struct server server[MAX_SERVERS];
     int server_count, current;
     struct replica replica;
@@ -53,8 +57,7 @@ struct clone {
 
 /* ---- Servers ------------------------------------------------------------ */
 
-/* Join a server. */
-static void visit(struct clone *self, int server)
+static void join_server(struct clone *self, int server)
 {
     self->current = server;
     self->vote_at = 0;
@@ -113,9 +116,16 @@ static void confirm(struct clone *self, zg_msg *update)
 static void confirm_all(struct clone *self)
 {
     zg_msg update = { 0 };
-    for (item *it = table_first(self->replica.table); it != NULL;
-         it = item_next(it)) {
-        item_append(it, &update);
+    item *next;
+
+    for (item *it = table_first(self->unconfirmed); it != NULL; it = next) {
+        size_t size;
+        const void *key = item_frame(it, KV_KEY, &size);
+        item *published = table_find(self->replica.table, key, size);
+        next = item_next(it);
+        if (published == NULL)
+            continue;
+        item_append(published, &update);
         confirm(self, &update);
         zg_clear(&update);
     }
@@ -192,15 +202,15 @@ static int add_server(struct clone *self, zg_msg *command)
         return EINVAL;
     }
     if (self->server_count++ == 0)
-        visit(self, 0);
+        join_server(self, 0);
     return 0;
 }
 
 /* [SET][key][number][uuid][properties][value] */
 static int set(struct clone *self, zg_msg *command)
 {
-    zmq_msg_t *key = &command->frame[KV_KEY];
     zg_pop(command, 1);
+    zmq_msg_t *key = &command->frame[KV_KEY];
     if (!kv_is_below(command, self->replica.subtree,
                      self->replica.subtree_size))
         return EINVAL;
@@ -226,7 +236,15 @@ static void get(struct clone *self, zg_msg *command)
     reply(self, size > 0 ? 0 : ENOENT, value, size);
 }
 
-/* Execute a command. tick() replies to [SYNC][ms]. Return false for [END]. */
+/* [SYNC][ms]: tick() replies. */
+static void set_deadline(struct clone *self, zg_msg *command)
+{
+    long msecs;
+    memcpy(&msecs, zmq_msg_data(&command->frame[1]), sizeof msecs);
+    self->sync_until = zg_now() + msecs;
+}
+
+/* Execute a command. Return false for [END]. */
 static bool from_application(struct clone *self, zg_msg *command)
 {
     if (zg_is(command, 0, "END"))
@@ -240,8 +258,7 @@ static bool from_application(struct clone *self, zg_msg *command)
     else if (zg_is(command, 0, "GET"))
         get(self, command);
     else if (zg_is(command, 0, "SYNC"))
-        self->sync_until =
-            zg_now() + *(long *) zmq_msg_data(&command->frame[1]);
+        set_deadline(self, command);
     return true;
 }
 
@@ -263,7 +280,7 @@ static void tick(struct clone *self)
     if (replica_is_silent(&self->replica)) {
         fprintf(stderr, "W: %s is silent\n",
                 self->server[self->current].endpoint);
-        visit(self, (self->current + 1) % self->server_count);
+        join_server(self, (self->current + 1) % self->server_count);
     }
     replica_tick(&self->replica);
     if (now >= self->vote_at && replica_vote(&self->replica))
@@ -297,7 +314,7 @@ static void *agent(void *arg)
 
 /* ---- The application's side --------------------------------------------- */
 
-struct clone *clone_new(void *ctx, long silence)
+struct clone *clone_new(void *ctx, long timeout)
 {
     struct clone *self = calloc(1, sizeof *self);
     char inproc[64];
@@ -307,7 +324,7 @@ struct clone *clone_new(void *ctx, long silence)
     snprintf(inproc, sizeof inproc, "inproc://clone-%p", (void *) self);
     self->writer = kvmsg_new_writer();
     self->unconfirmed = table_new();
-    replica_init(&self->replica, ctx, KVMSG_FRAMES, "", silence);
+    replica_init(&self->replica, ctx, KVMSG_FRAMES, "", timeout);
     self->pipe = zg_socket(ctx, ZMQ_PAIR);
     self->command = zg_socket(ctx, ZMQ_PAIR);
     zg_must(zmq_bind(self->command, inproc));
@@ -422,10 +439,13 @@ char *clone_get(struct clone *self, const void *key, size_t key_size,
     zg_msg msg = { 0 };
     char *value = NULL;
 
-    if (key_size > CHP_KEY_MAX)
+    if (key_size > CHP_KEY_MAX) {
+        errno = EINVAL;
         return NULL;
+    }
     zg_insert(&msg, 0, key, key_size);
-    if (request(self, "GET", &msg)) {
+    int error = request(self, "GET", &msg) ? 0 : errno;
+    if (error == 0) {
         size_t length = zmq_msg_size(&msg.frame[1]);
         value = malloc(length + 1);
         if (value == NULL)
@@ -436,6 +456,7 @@ char *clone_get(struct clone *self, const void *key, size_t key_size,
             *size = length;
     }
     zg_clear(&msg);
+    errno = error;
     return value;
 }
 

@@ -13,19 +13,19 @@
  *
  * A thread keeps a replica of the table, sends each update again until a server
  * has published it, and joins the other server when the current one is silent.
- * Use a clone from one thread at a time. A function that returns false sets
- * errno: EINVAL for a bad argument, ETERM on shutdown. Unconfirmed updates are
- * lost at the end: call clone_sync() first.
+ * Use a clone from one thread at a time. A function that returns false or NULL
+ * sets errno: EINVAL for a bad argument, ETERM on shutdown. Unconfirmed updates
+ * are lost at the end: call clone_sync() first.
  *
  * (Without a typedef: glibc has a function of that name.)
  */
 #pragma once
 #include "zg.h"
 
-/* Return a new clone. It joins the other server after `silence` ms without a
- * message, which must be some intervals of HUGZ. A frame must arrive within
- * this time: 1 MB takes 4 s at 2 Mbit/s. */
-struct clone *clone_new(void *ctx, long silence);
+/* Return a new clone. It joins the other server after `timeout` ms without a
+ * message. The servers must send HUGZ, several times within the timeout. A
+ * frame must arrive within the timeout: 1 MB takes 4 s at 2 Mbit/s. */
+struct clone *clone_new(void *ctx, long timeout);
 void clone_destroy(struct clone **self);
 
 /* Take part in the subtree of keys that begin with this string of at most 255
@@ -46,9 +46,9 @@ bool clone_set(struct clone *self, const void *key, size_t key_size,
                const void *value, size_t value_size, long ttl);
 
 /* Return the value of a key: the unconfirmed one that this client has set, or
- * else that of the replica. NULL: there is no such key. The caller frees the
- * value. It ends with a '\0', which is not counted in `size`; `size` may be
- * NULL. */
+ * else that of the replica. The caller frees the value. A '\0', which `size`
+ * does not count, ends the value; `size` may be NULL. Return NULL and set errno
+ * otherwise: ENOENT if there is no such key, EINVAL if the key is too long. */
 char *clone_get(struct clone *self, const void *key, size_t key_size,
                 size_t *size);
 

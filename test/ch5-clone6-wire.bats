@@ -220,7 +220,7 @@ half_an_active() {
   tell one set /s/k v
   expect one /s/k v
   expect one /s/unknown '(nothing)'
-  expect one "$long" '(nothing)'
+  expect one "$long" 'Invalid argument'
   tell one sync 300
   wait_for one '^sync: Resource|^sync: Connection timed out'
   ticks=$(cut_field 14 one)

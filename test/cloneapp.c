@@ -33,8 +33,9 @@ static void blob(struct clone *table, const char *key, size_t size)
 static void get(struct clone *table, const char *key)
 {
     char *value = clone_get(table, key, strlen(key), NULL);
+    const char *none = errno == ENOENT ? "(nothing)" : zmq_strerror(errno);
 
-    printf("get %s: %s\n", key, value != NULL ? value : "(nothing)");
+    printf("get %s: %s\n", key, value != NULL ? value : none);
     free(value);
 }
 
