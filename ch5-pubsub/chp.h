@@ -44,14 +44,19 @@ enum {
 
 #define CHP_NUMBER_MAX (INT64_MAX / 2)
 
-/* Return the number of a valid key-value message. */
-static inline int64_t kv_number(zg_msg *msg)
+/* Return the number in a frame of eight bytes. */
+static inline int64_t kv_decode(const uint8_t *byte)
 {
-    const uint8_t *byte = zmq_msg_data(&msg->frame[KV_NUMBER]);
     uint64_t number = 0;
     for (int i = 0; i < 8; i++)
         number = number << 8 | byte[i];
     return (int64_t) number;
+}
+
+/* Return the number of a valid key-value message. */
+static inline int64_t kv_number(zg_msg *msg)
+{
+    return kv_decode(zmq_msg_data(&msg->frame[KV_NUMBER]));
 }
 
 static inline void kv_set_number(zg_msg *msg, int64_t number)
@@ -78,8 +83,8 @@ static inline bool kv_is_reserved(zg_msg *msg)
     return zg_is(msg, KV_KEY, CHP_KTHXBAI) || zg_is(msg, KV_KEY, CHP_HUGZ);
 }
 
-/* Return true if the key begins with this. A subscription to a subtree or to
- * HUGZ brings all keys that continue it. */
+/* Return true if the key begins with `subtree`. A subscription brings all such
+ * keys, that to HUGZ too. */
 static inline bool kv_is_below(zg_msg *msg, const void *subtree, size_t size)
 {
     return zmq_msg_size(&msg->frame[KV_KEY]) >= size

@@ -107,11 +107,7 @@ bool kvmsg_has_uuid_of(zg_msg *msg, const item *it)
 int64_t kvmsg_item_number(const item *it)
 {
     size_t size;
-    const uint8_t *byte = item_frame(it, KV_NUMBER, &size);
-    uint64_t number = 0;
-    for (size_t i = 0; i < size; i++)
-        number = number << 8 | byte[i];
-    return (int64_t) number;
+    return kv_decode(item_frame(it, KV_NUMBER, &size));
 }
 
 int kvmsg_compare(zg_msg *msg, const item *it)

@@ -3,11 +3,11 @@
  *
  *     [key][number][uuid][properties][value]
  *
- * The uuid has 16 bytes, or none. It names an update wherever the update goes.
- * Properties are lines "name=value\n". Servers interpret two: ttl, the seconds
- * until the key expires, and known, which a passive server adds to an update
- * that it passes on. Pass only valid messages to the functions below; those
- * that make one expect an empty msg.
+ * The uuid is empty or has 16 bytes; it identifies an update on every path.
+ * Properties are lines "name=value\n". Servers interpret two: `ttl`, seconds
+ * until the key expires, and `known`, the last number that a passive server had
+ * when it passed the update on. Pass only valid messages to the functions
+ * below; those that make a message expect an empty one.
  *
  * Guide: chapter 5, "Ephemeral Values".
  */
@@ -52,45 +52,47 @@ struct kvmsg_writer {
 
 struct kvmsg_writer kvmsg_new_writer(void);
 
-/* Give it the next uuid of a writer, in the form of version 4 of RFC 4122. */
+/* Set the uuid to the next one of a writer, in the form of version 4 of RFC
+ * 4122. */
 void kvmsg_set_uuid(zg_msg *msg, struct kvmsg_writer *writer);
 
 bool kvmsg_has_uuid(zg_msg *msg);
 
-/* Return true if both have a uuid, and it is the same. */
+/* Return true if the message and the item have the same uuid, not an empty one.
+ */
 bool kvmsg_has_uuid_of(zg_msg *msg, const item *it);
 
-/* Return the number of an item. */
 int64_t kvmsg_item_number(const item *it);
 
-/* If both are from the same writer, return -1 if it made msg before the item, 1
- * if after it; otherwise 0. */
+/* Return -1 if the message is an earlier update of the item's writer, 1 if it
+ * is a later one, and 0 if it is the same one or another writer's. */
 int kvmsg_compare(zg_msg *msg, const item *it);
 
-/* Write the value of a property, or "". Return false if it has none, or a
- * longer one than KVMSG_PROPERTY_MAX. */
+/* Write the value of a property, or "". Return false if the message does not
+ * have the property, or if its value is longer than KVMSG_PROPERTY_MAX. */
 bool kvmsg_property(zg_msg *msg, const char *name,
                     char value[KVMSG_PROPERTY_MAX + 1]);
 
-/* Set a property in place of the one with this name; NULL removes it. The name
- * has no '=' or '\n', the value no '\n'. */
+/* Set a property in place of the one with this name; NULL removes the property.
+ * The name has no '=' or '\n', the value no '\n'. */
 void kvmsg_set_property(zg_msg *msg, const char *name, const char *value);
 
 /* Return the value of a property that is a decimal number of at most 18 digits,
  * or -1. */
 int64_t kvmsg_number_property(zg_msg *msg, const char *name);
 
-/* Return when its ttl ends, on the clock of zg_now(), or 0 for never: it has no
- * ttl, or its ttl is not a number from 1 to KVMSG_TTL_MAX. */
+/* Return when the ttl of a message ends, on zg_now(), or 0 for never: the
+ * message has no ttl, or one that is not a number from 1 to KVMSG_TTL_MAX. */
 int64_t kvmsg_expires_at(zg_msg *msg);
 
 /* Set the ttl to the seconds until a time that kvmsg_expires_at() has returned,
  * rounded up, at least 1. */
 void kvmsg_set_ttl(zg_msg *msg, int64_t expires_at);
 
-/* Let a time in ms pass for it: shorten its ttl. If that has ended, empty its
- * value, which deletes the key. */
+/* Shorten the ttl by `msecs`. If the ttl has ended, empty the value, so that
+ * the update deletes its key. */
 void kvmsg_age(zg_msg *msg, int64_t msecs);
 
-/* Append an item to a message with the ttl that is left: a snapshots_loader. */
+/* Append an item to a message, with its remaining ttl. snapshots_new() accepts
+ * this function. */
 void kvmsg_load(const item *it, zg_msg *msg);

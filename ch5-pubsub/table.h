@@ -2,12 +2,12 @@
 /* table.h - messages in the order of their keys: a skip list.
  *
  * Frame 0 of a message is its key. Keys are compared byte by byte, and a key
- * sorts before its own continuations. All keys of a subtree are neighbours
- * therefore, and table_lower_bound() finds the first of them.
+ * sorts before its own continuations. All keys of a subtree are therefore
+ * adjacent, and table_lower_bound() finds the first of them.
  *
- * The table holds copies: a received frame can share a buffer of 8 KiB with
- * others, and would keep all of it. A message that is passed to a function
- * remains the caller's. Without memory the program ends.
+ * The table copies messages: a received frame can share an 8 KiB buffer with
+ * others, and keeping the frame would keep the buffer. A message that is passed
+ * to a function remains the caller's. If malloc() fails, the program exits.
  */
 #pragma once
 #include "zg.h"
@@ -23,8 +23,9 @@ typedef struct item item;
 table *table_new(void);
 void table_destroy(table **self);
 
-/* Return the number of items, and the bytes that they occupy. */
 size_t table_count(const table *self);
+
+/* Return the bytes that the items occupy, without the links of the list. */
 size_t table_bytes(const table *self);
 
 /* Return true if the table can take a copy of this message without exceeding
@@ -36,7 +37,7 @@ bool table_has_room(const table *self, zg_msg *msg);
  * the key expires, or 0 for none. */
 void table_put(table *self, zg_msg *msg, int64_t at);
 
-/* Apply an update: put it, or remove its key if the last frame is empty. */
+/* Apply an update: put it, or remove its key if its last frame is empty. */
 void table_update(table *self, zg_msg *msg, int64_t at);
 
 void table_remove(table *self, item *it);
@@ -47,24 +48,29 @@ item *table_find(table *self, const void *key, size_t size);
 /* Return the first item whose key is not less than this one, or NULL. */
 item *table_lower_bound(table *self, const void *key, size_t size);
 
-/* Return the first item, and the one after an item, or NULL. */
+/* Return the first item in the order of the keys, or NULL. */
 item *table_first(table *self);
+
+/* Return the item after this one, or NULL. */
 item *item_next(const item *it);
 
-/* Return the first item that has a time, and the next one, or NULL. The order
- * is that in which the items were put, not that of the times. */
+/* Return the item that was put first of those that have a time, or NULL. */
 item *table_first_timed(table *self);
+
+/* Return the item with a time that was put after this one, or NULL. */
 item *item_next_timed(const item *it);
+
+/* Return the time of an item, or 0. */
 int64_t item_time(const item *it);
 
-/* Return a frame and its size; frame -1 is the last. The bytes are the item's.
+/* Return a frame and its size; frame -1 is the last. The item owns the bytes.
  */
 const void *item_frame(const item *it, int frame, size_t *size);
 
-/* Append copies of its frames to a message. */
+/* Append copies of the item's frames to a message. */
 void item_append(const item *it, zg_msg *msg);
 
-/* Return true if its key begins with this. */
+/* Return true if the item's key begins with `subtree`. */
 bool item_is_below(const item *it, const void *subtree, size_t size);
 
 /* Print "N keys, sequence S, digest D". D is the 64-bit FNV-1a of all keys and
