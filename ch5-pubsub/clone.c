@@ -136,7 +136,7 @@ static bool from_server(struct clone *self, zg_msg *msg)
 {
     if (!zg_recv(msg, replica_socket(&self->replica), ZMQ_DONTWAIT))
         return false;
-    enum replica_change change = replica_take(&self->replica, msg);
+    enum replica_change change = replica_handle_message(&self->replica, msg);
     if (change == REPLICA_UPDATED)
         confirm(self, msg);
     if (change == REPLICA_REPLACED)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: 0BSD */
 /* clonecli2.c - joins clonesrv2 at any time, and keeps a replica of its table.
  *
- *     ROUTER clonesrv2 PUB ---> SUB clonecli2 DEALER ---> ROUTER clonesrv2
- *                          5557      (this)           5556 [ICANHAZ?]
+ *     clonecli2 (this)   port         clonesrv2
+ *     DEALER   <-------> 5556 <-----> ROUTER     [ICANHAZ?], the snapshot
+ *     SUB      <-------- 5557 ------- PUB        updates, HUGZ
  *
  * To join without a gap takes four steps: subscribe; wait for HUGZ; fetch a
- * snapshot; apply the updates above its number. The second step is easily
- * forgotten. A subscription takes time to arrive, and an update that is
- * published after the snapshot but before that moment would be lost. Updates
+ * snapshot; apply the updates above its number. A subscription takes time to
+ * arrive. Without the second step, the client would lose an update that is
+ * published after the snapshot and before the subscription arrives. Updates
  * wait in the SUB socket until the snapshot is complete. If no HUGZ arrives
- * within 3 s, the client joins without it, since the Guide's servers send none;
- * it joins again if a HUGZ arrives later.
+ * within 3 s, the client joins without it, since the Guide's servers send none.
+ * It joins again if a HUGZ arrives later.
  *
  * If the server is silent, or has restarted, the client joins again. It does
  * not detect a missed update; clonecli3 does.
@@ -43,8 +44,8 @@ struct client {
     int64_t sequence; /* number of the last update that the table has */
     int64_t received; /* number of the last update since the join */
     zmq_msg_t epoch;  /* the value of the last HUGZ */
-    bool has_hugz;    /* the server sends HUGZ: its silence is a fault */
-    long count, silence;
+    bool has_hugz;    /* the server sends HUGZ: it must not be silent */
+    long count, timeout;
 };
 
 /* Receive the next valid message. Return 1, 0 on timeout, -1 on shutdown. */
@@ -63,7 +64,7 @@ static int receive(zg_msg *msg, void *sock, int64_t deadline)
 
 /* ---- Join --------------------------------------------------------------- */
 
-/* Subscribe with a new socket, which has received nothing older. */
+/* Subscribe with a new socket: it receives no message of an earlier join. */
 static void subscribe(struct client *self)
 {
     if (self->updates != NULL)
@@ -108,7 +109,7 @@ static int fetch(struct client *self, void *snapshot)
         == -1)
         return errno == ETERM ? -1 : 0; /* it has disconnected */
     for (;;) {
-        result = receive(&msg, snapshot, zg_now() + self->silence);
+        result = receive(&msg, snapshot, zg_now() + self->timeout);
         if (result != 1 || zg_is(&msg, KV_KEY, CHP_KTHXBAI))
             break;
         table_update(self->table, &msg, 0);
@@ -150,9 +151,9 @@ static bool join(struct client *self)
 
 /* ---- Follow ------------------------------------------------------------- */
 
-/* Take HUGZ, or an update that the snapshot may have. Return NULL, or why the
- * replica may be wrong from now on. */
-static const char *take(struct client *self, zg_msg *msg)
+/* Handle HUGZ or an update. Ignore an update that the snapshot contains. Return
+ * NULL, or why the replica may be wrong from now on. */
+static const char *handle_message(struct client *self, zg_msg *msg)
 {
     int64_t number = kv_number(msg);
 
@@ -187,11 +188,11 @@ static bool follow(struct client *self)
     int result = 1;
 
     while (result == 1 && reason == NULL && !is_done(self)) {
-        int64_t deadline = zg_now() + self->silence;
+        int64_t deadline = zg_now() + self->timeout;
         result = receive(&msg, self->updates,
                          self->has_hugz ? deadline : ZG_FOREVER);
         if (result == 1)
-            reason = take(self, &msg);
+            reason = handle_message(self, &msg);
         if (result == 0)
             reason = "the server is silent";
     }
@@ -205,8 +206,8 @@ int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     struct client self = { .count = zg_number('n') };
-    self.silence = zg_number('t');
-    if (self.silence < 2 * CHP_HUGZ_MS)
+    self.timeout = zg_number('t');
+    if (self.timeout < 2 * CHP_HUGZ_MS)
         zg_usage_error();
     self.ctx = zg_start();
     self.table = table_new();

@@ -64,7 +64,7 @@ static void follow(struct client *self)
     for (int i = 0; i < BATCH && !is_done(self); i++) {
         if (!zg_recv(&msg, replica_socket(&self->replica), ZMQ_DONTWAIT))
             break;
-        replica_take(&self->replica, &msg);
+        replica_handle_message(&self->replica, &msg);
     }
     zg_clear(&msg);
 }

@@ -52,10 +52,10 @@ struct server {
 };
 
 /* Number, store and publish an update, which is empty then. */
-static void apply(struct server *self, zg_msg *update)
+static void publish_one(struct server *self, zg_msg *update)
 {
     kv_set_number(update, ++self->number);
-    snapshots_count(self->snapshots, update);
+    snapshots_count_update(self->snapshots, update);
     table_update(self->table, update, kvmsg_expires_at(update));
     zg_send(update, self->publisher, 0);
     zg_clear(update); /* not sent during shutdown */
@@ -75,7 +75,7 @@ static void publish(struct server *self)
         else if (!table_has_room(self->table, &update))
             fprintf(stderr, "W: the table is full: an update is dropped\n");
         else
-            apply(self, &update);
+            publish_one(self, &update);
     }
     zg_clear(&update);
 }
@@ -105,7 +105,7 @@ static void expire(struct server *self)
         if (item_time(it) > zg_now())
             continue;
         kvmsg_make_delete(&update, it);
-        apply(self, &update);
+        publish_one(self, &update);
     }
 }
 

@@ -9,21 +9,21 @@
  * The two are a Binary Star pair (bstar.h). The active server works as
  * clonesrv5: it numbers, stores and publishes updates. The passive one keeps a
  * replica of its table. A client sends each update to both servers, and sends
- * it again until the active one has published it. Each update has a uuid, by
- * which a server knows it wherever it comes from.
+ * it again until the active one has published it. A server recognizes an update
+ * by its uuid, from a client or from the peer.
  *
  * The passive server holds an update of a client until the active one has
  * published it (pending.h). When the passive server becomes active, it
  * publishes the updates that it holds, so they are not lost with the other
- * server. An update that it has held for a second it passes on to the active
- * server, since the client may reach only one of the two.
+ * server. After one second it passes a held update on to the active server,
+ * since the client may reach only one of the two.
  *
  * If the link between the two fails and both are active, each holds the updates
  * that it publishes. When the link is back, one of them yields: it fetches the
  * table of the other, and passes on the updates that it holds. If both have set
  * the same key, one of the two values is lost.
  *
- * The table is lost if both servers are down, or if the active one dies before
+ * The table is lost if both servers are down, or if the active one fails before
  * the other has a snapshot. There is no disk.
  *
  * Build: cc -Icommon -Ich4-reliability ch5-pubsub/clonesrv6.c
@@ -65,13 +65,14 @@ static const char *backup_endpoints[] = {
 };
 
 enum {
-    SNAPSHOT_MS = 1,    /* between two batches of the snapshots */
-    REPLICA_MS = 100,   /* between two calls of replica_tick() */
-    SILENCE = 10,       /* intervals of the active, then join it again */
-    DELETED_MS = 60000, /* to remember that a key was deleted */
+    SNAPSHOT_MS = 1,        /* between two batches of the snapshots */
+    REPLICA_MS = 100,       /* between two calls of replica_tick() */
+    TIMEOUT_INTERVALS = 10, /* without a message, then join again */
+    DELETED_MS = 60000,     /* to remember that a key was deleted */
     MAX_DELETED = 100000,
-    HELD = 3,          /* intervals: a living peer has received an update */
-    TERM = 1000000000, /* a new active server numbers from a multiple of it */
+    HELD_INTERVALS = 3, /* a connected peer has then received the update */
+    TERM = 1000000000,  /* a server that becomes active continues from the next
+                         * multiple of it */
 };
 
 struct server {
@@ -93,7 +94,7 @@ struct server {
 
 /* ---- The last update of a key ------------------------------------------- */
 
-/* Return the update that has set or deleted this key last, or NULL. */
+/* Return the last update of this key, which has set or deleted it, or NULL. */
 static item *last_update(struct server *self, zg_msg *update)
 {
     zmq_msg_t *key = &update->frame[KV_KEY];
@@ -130,52 +131,50 @@ static void forget_deletes(struct server *self)
 /* ---- Active ------------------------------------------------------------- */
 
 /* Number, store and publish an update, which is empty then. */
-static void apply(struct server *self, zg_msg *update)
+static void publish_one(struct server *self, zg_msg *update)
 {
     kv_set_number(update, ++self->replica.sequence);
-    snapshots_count(self->snapshots, update);
+    snapshots_count_update(self->snapshots, update);
     table_update(self->replica.table, update, kvmsg_expires_at(update));
     remember_delete(self, update);
     zg_send(update, self->publisher, 0);
     zg_clear(update); /* not sent during shutdown */
 }
 
-/* Apply a new update, and hold it: a pending_visitor. */
-static void apply_new(void *arg, zg_msg *update)
+/* Publish a new update, and hold it: a pending_visitor. */
+static void publish_new(void *arg, zg_msg *update)
 {
     struct server *self = arg;
     kvmsg_set_property(update, "known", NULL);
     if (!kvmsg_has_uuid(update))
         kvmsg_set_uuid(update, &self->writer);
     pending_we_published(self->pending, update);
-    apply(self, update);
+    publish_one(self, update);
 }
 
-/* Confirm an update that is applied: publish again what its key is now. It gets
- * the uuid of this update, for which its writer or the peer waits, unless it
- * has a later one of the same writer. */
-static void confirm(struct server *self, zg_msg *update)
+/* Publish the present value of the key again, with the uuid of this update: its
+ * sender waits for that uuid. Keep a later uuid of the same writer. */
+static void republish(struct server *self, zg_msg *update)
 {
     zmq_msg_t *key = &update->frame[KV_KEY];
     item *it =
         table_find(self->replica.table, zmq_msg_data(key), zmq_msg_size(key));
     item *last = last_update(self, update);
-    zg_msg now = { 0 };
+    zg_msg current = { 0 };
 
     if (it != NULL)
-        kvmsg_load(it, &now);
+        kvmsg_load(it, &current);
     else if (last != NULL)
-        item_append(last, &now);
+        item_append(last, &current);
     else
-        kvmsg_make(&now, zmq_msg_data(key), zmq_msg_size(key), "", 0);
+        kvmsg_make(&current, zmq_msg_data(key), zmq_msg_size(key), "", 0);
     if (last == NULL || kvmsg_compare(update, last) >= 0)
-        zmq_msg_copy(&now.frame[KVMSG_UUID], &update->frame[KVMSG_UUID]);
-    apply(self, &now);
+        zmq_msg_copy(&current.frame[KVMSG_UUID], &update->frame[KVMSG_UUID]);
+    publish_one(self, &current);
 }
 
-/* Return true if an update has been applied before, or if a later one of the
- * same writer has: that one has arrived first, by another way. A known update
- * that is later than the last one of its key was undone; apply it again. */
+/* Return true if the update, or a later one of the same writer, is already
+ * applied. Return false if another server's table has replaced it since. */
 static bool is_applied(struct server *self, zg_msg *update)
 {
     item *it = last_update(self, update);
@@ -183,9 +182,9 @@ static bool is_applied(struct server *self, zg_msg *update)
     return order < 0 || (order == 0 && pending_is_known(self->pending, update));
 }
 
-/* Return true if the peer passes an update on, but another writer has set its
- * key since: the property known is the last number that the peer had. The peer
- * will pass it on again, with a higher number, if it still holds it then. */
+/* Return true if another writer has set the key after the update numbered
+ * `known`, the last one that the peer had. If the peer still holds the update,
+ * it passes it on again with a higher number. */
 static bool is_outdated(struct server *self, zg_msg *update)
 {
     int64_t known = kvmsg_number_property(update, "known");
@@ -206,7 +205,8 @@ static int send_snapshots(zg_msg *msg, void *sock, void *arg)
     return 0;
 }
 
-/* [client][ICANHAZ?][subtree], or a vote, which was counted before this. */
+/* [client][ICANHAZ?][subtree]. The reactor has already counted the request as a
+ * vote. */
 static int begin_snapshot(zg_msg *request, void *sock, void *arg)
 {
     struct server *self = arg;
@@ -235,7 +235,7 @@ static void expire(struct server *self)
         if (item_time(it) > zg_now())
             continue;
         kvmsg_make_delete(&update, it);
-        apply_new(self, &update);
+        publish_new(self, &update);
     }
 }
 
@@ -258,7 +258,7 @@ static void read_replica(struct server *self)
 static int follow(zg_msg *msg, void *sock, void *arg)
 {
     struct server *self = arg;
-    enum replica_change change = replica_take(&self->replica, msg);
+    enum replica_change change = replica_handle_message(&self->replica, msg);
     (void) sock;
 
     if (change == REPLICA_UPDATED) {
@@ -308,9 +308,9 @@ static int collect(zg_msg *update, void *sock, void *arg)
     } else if (!bstar_is_active(self->star)) {
         pending_client_sent(self->pending, update);
     } else if (is_applied(self, update)) {
-        confirm(self, update);
+        republish(self, update);
     } else if (!is_outdated(self, update)) {
-        apply_new(self, update);
+        publish_new(self, update);
     }
     return 0;
 }
@@ -329,7 +329,7 @@ static void publish_held(void *arg, zg_msg *update)
     struct server *self = arg;
     item *it = last_update(self, update);
     if (it == NULL || kvmsg_compare(update, it) >= 0)
-        apply_new(self, update);
+        publish_new(self, update);
 }
 
 /* Continue from the next multiple of TERM above the last number that this
@@ -371,7 +371,7 @@ static int every_interval(zg_msg *msg, void *sock, void *arg)
     forget_deletes(self);
     if (bstar_is_active(self->star)) {
         if (bstar_hears_peer(self->star))
-            pending_expire(self->pending, HELD * self->interval);
+            pending_expire(self->pending, HELD_INTERVALS * self->interval);
         expire(self);
         snapshots_publish_hugz(self->snapshots, self->publisher,
                                self->replica.sequence);
@@ -407,7 +407,7 @@ static void open_all(struct server *self, bool is_primary, long interval)
     self->deleted = table_new();
     self->writer = kvmsg_new_writer();
     replica_init(&self->replica, self->peer_ctx, KVMSG_FRAMES, "",
-                 self->interval * SILENCE);
+                 self->interval * TIMEOUT_INTERVALS);
     bstar_reader(self->star, self->collector, collect, self);
     bstar_new_active(self->star, become_active, self);
     bstar_new_passive(self->star, become_passive, self);

@@ -24,8 +24,8 @@ enum { KVMSG_TTL_MAX = 999999999 }; /* seconds */
 bool kvmsg_is_valid(zg_msg *msg);
 
 /* Return true if a server accepts this valid message from a client: its key is
- * not reserved, and it has at most CHP_PROPERTIES_MAX bytes of properties,
- * besides the property `known`. */
+ * not reserved, and its properties without `known` have at most
+ * CHP_PROPERTIES_MAX bytes. */
 bool kvmsg_is_acceptable(zg_msg *msg);
 
 /* Receive a key-value message as zg_recv() does. A malformed one is dropped,

@@ -9,11 +9,10 @@ enum {
     PASS_ON_MS = 1000, /* the active server has not received the update */
 };
 
-/* Where a held update came from: its number says so. */
+/* Where a held update came from. hold() stores it as the update's number. */
 enum source { FROM_CLIENT, PUBLISHED };
 
-/* What happens to the key of a held update. Earlier and later are the updates
- * of the same writer. */
+/* An event of the key of a held update: pending.h has the table. */
 enum event {
     SENT_NEW,
     SENT_KNOWN,
@@ -24,18 +23,25 @@ enum event {
     PEER_NEW,
     PEER_KNOWN
 };
-enum action { KEEP, DROP };
 
-static const enum action actions[][2] = {
-    [SENT_NEW] = { [FROM_CLIENT] = DROP, [PUBLISHED] = DROP },
-    [SENT_KNOWN] = { [FROM_CLIENT] = KEEP, [PUBLISHED] = KEEP },
-    [SENT_EARLIER] = { [FROM_CLIENT] = KEEP, [PUBLISHED] = KEEP },
-    [PEER_SAME] = { [FROM_CLIENT] = DROP, [PUBLISHED] = DROP },
-    [PEER_LATER] = { [FROM_CLIENT] = DROP, [PUBLISHED] = DROP },
-    [PEER_EARLIER] = { [FROM_CLIENT] = KEEP, [PUBLISHED] = KEEP },
-    [PEER_NEW] = { [FROM_CLIENT] = KEEP, [PUBLISHED] = DROP },
-    [PEER_KNOWN] = { [FROM_CLIENT] = KEEP, [PUBLISHED] = KEEP },
-};
+/* Return true if an event drops the held update of its key. */
+static bool drops_held(enum event event, enum source source)
+{
+    switch (event) {
+    case SENT_NEW: /* replaces it */
+    case PEER_SAME:
+    case PEER_LATER:
+        return true;
+    case PEER_NEW: /* it has replaced what we published */
+        return source == PUBLISHED;
+    case SENT_KNOWN:
+    case SENT_EARLIER:
+    case PEER_EARLIER:
+    case PEER_KNOWN:
+        break;
+    }
+    return false;
+}
 
 struct pending {
     table *held;     /* the times are those from which they are held */
@@ -70,7 +76,7 @@ bool pending_is_known(pending *self, zg_msg *update)
            != NULL;
 }
 
-/* Remember the uuid of an update, and forget the oldest one for it. */
+/* Remember the uuid of an update. Above MAX_KNOWN, forget the oldest. */
 static void remember(pending *self, zg_msg *update)
 {
     zg_msg uuid = { 0 };
@@ -115,11 +121,11 @@ static item *held_for(pending *self, zg_msg *update)
     return table_find(self->held, zmq_msg_data(key), zmq_msg_size(key));
 }
 
-/* Let an event happen to the update that is held for this key, if any. */
-static void happen(pending *self, enum event event, zg_msg *update)
+/* Drop the held update of this key if there is one and the event drops it. */
+static void handle_event(pending *self, enum event event, zg_msg *update)
 {
     item *it = held_for(self, update);
-    if (it != NULL && actions[event][source_of(it)] == DROP)
+    if (it != NULL && drops_held(event, source_of(it)))
         table_remove(self->held, it);
 }
 
@@ -131,7 +137,7 @@ void pending_client_sent(pending *self, zg_msg *update)
         event = SENT_KNOWN;
     else if (it != NULL && kvmsg_compare(update, it) < 0)
         event = SENT_EARLIER;
-    happen(self, event, update);
+    handle_event(self, event, update);
     if (event == SENT_NEW)
         hold(self, update, FROM_CLIENT);
 }
@@ -142,8 +148,8 @@ void pending_we_published(pending *self, zg_msg *update)
     hold(self, update, PUBLISHED);
 }
 
-/* Return the event for the held update of this key: the peer has published an
- * update. A held update without a uuid is recognized by its key. */
+/* Return the event for the held update of this key when the peer has published
+ * an update. The key identifies a held update without a uuid. */
 static enum event peer_event(pending *self, zg_msg *update)
 {
     item *it = held_for(self, update);
@@ -163,7 +169,7 @@ static enum event peer_event(pending *self, zg_msg *update)
 
 void pending_peer_published(pending *self, zg_msg *update)
 {
-    happen(self, peer_event(self, update), update);
+    handle_event(self, peer_event(self, update), update);
     remember(self, update);
 }
 
@@ -186,7 +192,8 @@ void pending_expire(pending *self, int64_t msecs)
         table_remove(self->held, it);
 }
 
-/* Visit the updates of a table that are held until `until`, oldest first. */
+/* Visit the updates of a table that are held since `until` or earlier, oldest
+ * first. */
 static void visit_each(table *held, int64_t until, pending_visitor *visit,
                        void *arg)
 {

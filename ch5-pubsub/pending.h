@@ -3,22 +3,26 @@
  *
  * The passive server holds an update of a client until the active one publishes
  * it. The active server holds an update that it has published until the passive
- * one must have received it. Only the last update of each key is held. Events
- * change that; the effect depends on the source of the held update:
+ * one must have received it. Only the last update of each key is held. The
+ * table shows what an event does to the held update of its key. A held update
+ * came from a client, or this server published it.
  *
- *     event                                      from a client   published
- *     a client sends another update of the key   replaced        replaced
- *     a client sends a known or earlier one      kept            kept
- *     the peer publishes this update             dropped         dropped
- *     the peer publishes a later one             dropped         dropped
- *     the peer publishes an earlier one          kept            kept
- *     the peer publishes one of another writer   kept            dropped
- *     held for 1 s by the passive server         passed on       passed on
- *     held for some intervals by the active one  -               dropped
- *     this server becomes active                 published       published
+ *     event                                          from a client  published
+ *     a client sends a new update                    replaced       replaced
+ *     a client sends a known or earlier one          kept           kept
+ *     the peer publishes this update                 dropped        dropped
+ *     the peer publishes a later one                 dropped        dropped
+ *     the peer publishes an earlier one              kept           kept
+ *     the peer publishes another writer's new one    kept           dropped
+ *     the peer publishes another writer's known one  kept           kept
+ *     held for 1 s by the passive server             passed on      passed on
+ *                                                    (and kept)     (and kept)
+ *     held for 3 intervals by the active server      never held     dropped
+ *     this server becomes active                     published      published
  *
- * Earlier and later are the updates of the same writer: see kvmsg_compare(). An
- * update of another writer that is known changes nothing.
+ * Earlier and later are updates of the same writer: see kvmsg_compare(). A
+ * server that becomes active does not publish a held update if its table has a
+ * later one.
  *
  * At most 1,000,000 updates and 256 MiB are held. Beyond that the oldest one is
  * dropped: it is lost if only this server has it.
@@ -47,7 +51,7 @@ void pending_we_published(pending *self, zg_msg *update);
 /* Drop the held update if this one of the peer replaces it. */
 void pending_peer_published(pending *self, zg_msg *update);
 
-/* Do the same for all items of a snapshot of the peer's table. */
+/* Drop the held updates that the items of the peer's snapshot replace. */
 void pending_peer_has(pending *self, table *items);
 
 /* Drop the updates that are held for `msecs`: call this only while the peer is

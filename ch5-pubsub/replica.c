@@ -11,7 +11,7 @@ enum {
 };
 
 void replica_init(struct replica *self, void *ctx, int frames,
-                  const char *subtree, int64_t silence)
+                  const char *subtree, int64_t timeout)
 {
     *self = (struct replica){ .ctx = ctx, .frames = frames };
     if (subtree != NULL) {
@@ -19,7 +19,7 @@ void replica_init(struct replica *self, void *ctx, int frames,
         self->subtree_size = strlen(subtree);
         memcpy(self->subtree, subtree, self->subtree_size);
     }
-    self->silence = silence;
+    self->timeout = timeout;
     self->silent = zg_socket(ctx, ZMQ_SUB);
     zmq_msg_init(&self->epoch);
     self->table = table_new();
@@ -51,8 +51,9 @@ void replica_destroy(struct replica *self)
 
 /* ---- Join --------------------------------------------------------------- */
 
-/* Connect a new socket for snapshots: it receives nothing older. With
- * `immediate` it is writable as soon as the server has accepted it. */
+/* Connect a new socket for snapshots: a new socket receives no message of an
+ * earlier join. With `immediate` it is writable only when the server has
+ * accepted the connection. */
 static void open_snapshot(struct replica *self, bool immediate)
 {
     close_socket(&self->snapshot);
@@ -141,11 +142,12 @@ bool replica_vote(struct replica *self)
 
 static void fetch(struct replica *self)
 {
-    table_destroy(&self->loading); /* of a snapshot that broke off */
+    table_destroy(&self->loading); /* of an incomplete snapshot */
     self->loading = table_new();
     self->state = REPLICA_FETCHING;
     self->heard_at = zg_now();
-    if (self->has_voted || !is_connected(self)) /* no reply to a vote */
+    /* The new socket does not receive the reply to a vote. */
+    if (self->has_voted || !is_connected(self))
         open_snapshot(self, false);
     request_snapshot(self);
 }
@@ -183,8 +185,8 @@ static int64_t count_in(struct replica *self, zg_msg *hugz)
     return kvmsg_number_property(hugz, name);
 }
 
-/* Compare the server's epoch and count with ours. A HUGZ that was published
- * before our snapshot tells nothing. */
+/* Compare the server's epoch and count with ours. Ignore the count of a HUGZ
+ * that was published before our snapshot. */
 static void check(struct replica *self, zg_msg *hugz)
 {
     if (!self->has_hugz) {
@@ -238,7 +240,7 @@ void *replica_socket(struct replica *self)
     return self->updates != NULL ? self->updates : self->silent;
 }
 
-/* Numbers from a server are not negative, and leave room for more. */
+/* Numbers are from 0 to CHP_NUMBER_MAX, so that additions do not overflow. */
 static bool is_valid(struct replica *self, zg_msg *msg)
 {
     bool is_message = self->frames == KVMSG_FRAMES
@@ -248,7 +250,7 @@ static bool is_valid(struct replica *self, zg_msg *msg)
            && kv_number(msg) <= CHP_NUMBER_MAX;
 }
 
-enum replica_change replica_take(struct replica *self, zg_msg *msg)
+enum replica_change replica_handle_message(struct replica *self, zg_msg *msg)
 {
     if (!is_valid(self, msg)) {
         zg_drop(msg, "the server");
@@ -279,7 +281,7 @@ enum replica_change replica_take(struct replica *self, zg_msg *msg)
 
 bool replica_is_silent(const struct replica *self)
 {
-    return zg_now() - self->heard_at >= self->silence;
+    return zg_now() - self->heard_at >= self->timeout;
 }
 
 int64_t replica_tick(struct replica *self)
@@ -308,7 +310,7 @@ int64_t replica_tick(struct replica *self)
         break;
     }
     if (!replica_is_silent(self))
-        return self->heard_at + self->silence;
+        return self->heard_at + self->timeout;
     join_again(self, "the server is silent");
     return now + TICK_MS;
 }

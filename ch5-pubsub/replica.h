@@ -3,22 +3,23 @@
  *
  *     IDLE
  *       | replica_join()
- *     JOINING    subscribed; waits for HUGZ, which proves that the server has
- *       |        the subscription, and tells its epoch
- *     FETCHING   asks for a snapshot; updates wait in the SUB socket
+ *     JOINING    subscribed; waits for HUGZ, which has the server's epoch and
+ *       |        proves that the server has the subscription
+ *       | HUGZ, or connected for 3 s without HUGZ
+ *     FETCHING   requests a snapshot; updates wait in the SUB socket
  *       | KTHXBAI: `table` is the snapshot
  *     FOLLOWING  applies updates above the number of the snapshot
- *       |
- *     JOINING    an update was missed, the server has restarted or is silent
+ *       | an update was missed, the server has restarted or is silent
+ *     JOINING
  *
- * A replica detects a missed update by its number if it has the whole table. A
- * subtree skips numbers, but messages of five frames carry the count of its
- * updates (snapshots.h). Another epoch, or a number that does not rise, tells
- * that the server has restarted. Each join opens new sockets, so no old message
- * arrives. The old table remains until the new one is complete.
+ * A replica of the whole table detects a missed update by a gap in the numbers.
+ * A replica of a subtree compares counts (snapshots.h), with five frames only.
+ * If the epoch changes or a number does not rise, the server has restarted.
+ * Each join opens new sockets, so no old message arrives. The old table remains
+ * until the new one is complete.
  *
  * The replica has no loop: its owner reads messages from replica_socket(),
- * passes them to replica_take(), and calls replica_tick() in between.
+ * passes them to replica_handle_message(), and calls replica_tick() in between.
  */
 #pragma once
 #include "chp.h"
@@ -45,24 +46,28 @@ struct replica {
     bool has_subtree; /* requests have a second frame */
     char subtree[CHP_KEY_MAX];
     size_t subtree_size;
-    int64_t silence; /* ms without a message, after which it joins again */
+    int64_t timeout; /* ms without a message, after which it joins again */
     enum replica_state state;
     table *table, *loading;
-    int64_t sequence; /* the last update that the table has */
-    int64_t received; /* the last update since the join, maybe older */
+    int64_t sequence; /* number of the last update that the table contains */
+    int64_t received; /* number of the last update received since the join,
+                       * applied or not */
     int64_t count;    /* updates of the subtree, -1 if the server counts none */
-    int64_t checked;  /* the last update up to which that count was right */
+    int64_t checked;  /* number up to which the server's count has confirmed
+                       * ours */
     bool has_voted;   /* on the socket for snapshots */
-    bool has_hugz;    /* the server sends HUGZ: its silence is a fault */
-    zmq_msg_t epoch;  /* the value of its last HUGZ */
-    int64_t heard_at, fetch_at;
+    bool has_hugz;    /* the server sends HUGZ: it must not be silent */
+    zmq_msg_t epoch;  /* the value of the first HUGZ since the join */
+    int64_t heard_at; /* last message received */
+    int64_t fetch_at; /* when to fetch without HUGZ */
 };
 
-/* Initialize an idle replica with an empty table. Its subtree is a string of at
- * most CHP_KEY_MAX bytes; with NULL it asks as models 2 and 3 do, which have no
- * subtrees. A value of 1 MB needs a line that carries it in `silence` ms. */
+/* Initialize an idle replica with an empty table. The subtree is a string of at
+ * most CHP_KEY_MAX bytes. NULL: send requests without a subtree, as models 2
+ * and 3 do. The timeout must be longer than the largest value takes to arrive.
+ */
 void replica_init(struct replica *self, void *ctx, int frames,
-                  const char *subtree, int64_t silence);
+                  const char *subtree, int64_t timeout);
 void replica_destroy(struct replica *self);
 
 /* Join the server with these endpoints for snapshots and updates. Both strings
@@ -77,14 +82,15 @@ void replica_leave(struct replica *self);
 /* Return the socket to read from. It changes with the state. */
 void *replica_socket(struct replica *self);
 
-/* Take a message from that socket; it remains the caller's. */
-enum replica_change replica_take(struct replica *self, zg_msg *msg);
+/* Handle a message from that socket. The message remains the caller's; a
+ * malformed one is emptied. */
+enum replica_change replica_handle_message(struct replica *self, zg_msg *msg);
 
-/* Ask for the snapshot, or join again after a silence, if it is time to. Return
- * when to call this again. */
+/* Request the snapshot, or join again after a timeout, if it is time to. Return
+ * the next call's time on zg_now(), or ZG_FOREVER. */
 int64_t replica_tick(struct replica *self);
 
-/* Return true if the server has sent nothing for `silence` ms. */
+/* Return true if the server has sent nothing for `timeout` ms. */
 bool replica_is_silent(const struct replica *self);
 
 /* Until HUGZ arrives, send a request for a snapshot: a passive server of a pair

@@ -6,13 +6,15 @@
 #include <sys/queue.h>
 #include <sys/random.h>
 
+#include "kvmsg.h"
+
+enum { CLIENT, COMMAND, SUBTREE }; /* frames of a request */
 enum {
     MAX_CLIENTS = 1000,
     MAX_WATCHES = 256,
     BATCH = 500,         /* items for a client, then the others have a turn */
     RETRY_MS = 1,        /* wait when all queues are full */
     STALLED_MS = 600000, /* half a queue of 100 kB items at 700 kbit/s */
-    PROPERTIES = 5,      /* messages with this many frames have properties */
 };
 
 /* A client that is being served. */
@@ -55,8 +57,8 @@ snapshots *snapshots_new(void *router, int frames, snapshots_loader *load)
     uint64_t epoch;
     zg_must(getentropy(&epoch, sizeof epoch));
     snprintf(self->epoch, sizeof self->epoch, "%016" PRIx64, epoch);
-    zg_set(router, ZMQ_ROUTER_MANDATORY, 1);
-    zg_set(router, ZMQ_ROUTER_HANDOVER, 1);
+    zg_set(router, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable clients */
+    zg_set(router, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted clients */
     return self;
 }
 
@@ -78,9 +80,10 @@ void snapshots_destroy(snapshots **self)
 
 /* ---- Counts of updates -------------------------------------------------- */
 
-/* Return the count of a subtree, from now on if it is new, or -1 if there is no
- * place for it. */
-static int64_t watch(snapshots *self, const char *subtree, size_t size)
+/* Return the count of a subtree, or -1 if MAX_WATCHES are counted. A new
+ * subtree starts at 0. */
+static int64_t find_or_add_watch(snapshots *self, const char *subtree,
+                                 size_t size)
 {
     for (int i = 0; i < self->watch_count; i++)
         if (self->watches[i].size == size
@@ -94,7 +97,7 @@ static int64_t watch(snapshots *self, const char *subtree, size_t size)
     return added->count = 0;
 }
 
-void snapshots_count(snapshots *self, zg_msg *update)
+void snapshots_count_update(snapshots *self, zg_msg *update)
 {
     for (int i = 0; i < self->watch_count; i++)
         self->watches[i].count += kv_is_below(update, self->watches[i].subtree,
@@ -118,12 +121,12 @@ void snapshots_publish_hugz(snapshots *self, void *publisher, int64_t number)
 
     zg_insert(&hugz, KV_KEY, CHP_HUGZ, strlen(CHP_HUGZ));
     zg_insert(&hugz, KV_NUMBER, "\0\0\0\0\0\0\0\0", 8);
-    if (self->frames == PROPERTIES) {
+    if (self->frames == KVMSG_FRAMES) {
         size = sprintf(text, "number=%" PRId64 "\n", number);
         for (int i = 0; i < self->watch_count; i++)
             size += write_count(text + size, &self->watches[i]);
-        zg_insert(&hugz, 2, "", 0);
-        zg_insert(&hugz, 3, text, (size_t) size);
+        zg_insert(&hugz, KVMSG_UUID, "", 0);
+        zg_insert(&hugz, KVMSG_PROPERTIES, text, (size_t) size);
     }
     zg_insert(&hugz, hugz.count, self->epoch, CHP_EPOCH_SIZE);
     zg_send(&hugz, publisher, 0);
@@ -143,14 +146,15 @@ static bool is_served(snapshots *self, zmq_msg_t *id)
 
 bool snapshots_begin(snapshots *self, zg_msg *request, int64_t number)
 {
-    bool has_subtree = request->count == 3;
-    void *subtree = has_subtree ? zmq_msg_data(&request->frame[2]) : "";
-    size_t size = has_subtree ? zmq_msg_size(&request->frame[2]) : 0;
+    bool has_subtree = request->count == SUBTREE + 1;
+    zmq_msg_t *frame = &request->frame[SUBTREE];
+    void *subtree = has_subtree ? zmq_msg_data(frame) : "";
+    size_t size = has_subtree ? zmq_msg_size(frame) : 0;
 
-    if ((request->count != 2 && !has_subtree) || size > CHP_KEY_MAX
-        || !zg_is(request, 1, CHP_ICANHAZ))
+    if ((request->count != COMMAND + 1 && !has_subtree) || size > CHP_KEY_MAX
+        || !zg_is(request, COMMAND, CHP_ICANHAZ))
         return false;
-    if (is_served(self, &request->frame[0]))
+    if (is_served(self, &request->frame[CLIENT]))
         return true;
     if (self->client_count == MAX_CLIENTS) {
         fprintf(stderr, "W: a request is refused: 1000 snapshots are served\n");
@@ -160,12 +164,12 @@ bool snapshots_begin(snapshots *self, zg_msg *request, int64_t number)
     if (client == NULL)
         zg_die("calloc");
     zmq_msg_init(&client->id);
-    zmq_msg_copy(&client->id, &request->frame[0]);
+    zmq_msg_copy(&client->id, &request->frame[CLIENT]);
     memcpy(client->subtree, subtree, size);
     memcpy(client->cursor, subtree, size);
     client->subtree_size = client->cursor_size = size;
     client->number = number;
-    client->count = watch(self, client->subtree, size);
+    client->count = find_or_add_watch(self, client->subtree, size);
     client->progress_at = zg_now();
     TAILQ_INSERT_TAIL(&self->clients, client, next);
     self->client_count++;
@@ -181,9 +185,9 @@ static void make_end(snapshots *self, struct client *client, zg_msg *msg)
     zg_insert(msg, KV_KEY, CHP_KTHXBAI, strlen(CHP_KTHXBAI));
     zg_insert(msg, KV_NUMBER, "\0\0\0\0\0\0\0\0", 8);
     kv_set_number(msg, client->number);
-    if (self->frames == PROPERTIES) {
-        zg_insert(msg, 2, "", 0);
-        zg_insert(msg, 3, count, strlen(count));
+    if (self->frames == KVMSG_FRAMES) {
+        zg_insert(msg, KVMSG_UUID, "", 0);
+        zg_insert(msg, KVMSG_PROPERTIES, count, strlen(count));
     }
     zg_insert(msg, msg->count, client->subtree, client->subtree_size);
 }

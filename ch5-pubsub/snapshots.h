@@ -5,13 +5,13 @@
  *     [client][key][number]...[value]                        for each item
  *     [client][KTHXBAI][number]...[subtree]                  the end
  *
- * A snapshot is no copy of the table. Each client has a cursor, which is the
- * key of the last item that was sent to it. The server sends items until the
- * queue of the connection is full, and continues later. As the table changes in
- * between, an item can be newer than the number in KTHXBAI: that is the number
- * of the last update before the request. The client then applies all updates
- * above that number, in order. A key can return to an older value for a moment,
- * but its last update is applied last, so the replica converges.
+ * A snapshot is not a copy of the table. Each client has a cursor: the key of
+ * the last item that was sent to this client. The server sends items until the
+ * queue of the connection is full, and continues later. KTHXBAI has the number
+ * of the last update before the request. As the table changes in between, an
+ * item can be newer than this number. The client applies all updates above the
+ * number, in order. A key can return to an older value, but the client applies
+ * the last update of the key last, so the replica converges.
  *
  * HUGZ carries the epoch of the server: 16 random hexadecimal digits. Messages
  * of five frames have properties, which tell a client whether it has missed an
@@ -38,9 +38,10 @@ typedef void snapshots_loader(const item *it, zg_msg *msg);
 snapshots *snapshots_new(void *router, int frames, snapshots_loader *load);
 void snapshots_destroy(snapshots **self);
 
-/* Begin a snapshot for this request, as received. `number` is that of the last
- * update. Return false if the request is malformed. It is refused if 1000
- * clients are being served, and ignored if this client is. */
+/* Begin a snapshot for a request, as received. `number` is that of the last
+ * update. Return false if the request is malformed. With 1000 clients being
+ * served, refuse it; if this client is being served, ignore it. Both return
+ * true. */
 bool snapshots_begin(snapshots *self, zg_msg *request, int64_t number);
 
 /* Send the next items to each client. A client whose queue stays full for ten
@@ -50,7 +51,7 @@ bool snapshots_begin(snapshots *self, zg_msg *request, int64_t number);
 int64_t snapshots_send(snapshots *self, table *items);
 
 /* Count an update in each subtree that it belongs to. */
-void snapshots_count(snapshots *self, zg_msg *update);
+void snapshots_count_update(snapshots *self, zg_msg *update);
 
 /* Publish HUGZ; `number` is that of the last update. */
 void snapshots_publish_hugz(snapshots *self, void *publisher, int64_t number);

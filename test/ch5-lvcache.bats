@@ -222,7 +222,7 @@ start_lvfill() {
   zpeer -n 0 -w 100 XSUB ipc://back '%02A'
   wait_for cache 'W: dropped a malformed message of 1 frames from a subscriber'
   zpeer -n 0 -w 100 XSUB ipc://back nonsense '%01A'
-  zpeer -n 0 -w 100 XSUB ipc://back '%01%{1000}' # MAX_SUBSCRIPTION is 1024
+  zpeer -n 0 -w 100 XSUB ipc://back '%01%{1000}' # zg_socket() allows 1024 bytes
   wait_for cache "subscription to 'x+'"
   zpeer -n 0 -w 100 XSUB ipc://back ''
   zpeer -n 1 -t 9000 SUB ipc://back A B C D | grep -x '\[A\]\[a\]'

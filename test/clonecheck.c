@@ -30,11 +30,9 @@
 #undef main
 #undef usage
 #define server clone_server
-#define confirm clone_confirm
 #define end_context clone_end_context
 #include "../ch5-pubsub/clone.c"
 #undef server
-#undef confirm
 #undef end_context
 
 #include "bstarfsm.h"
@@ -58,7 +56,7 @@ enum {
     NODES = WRITER + 3,
     KEYS = 4,        /* of a writer */
     INTERVAL = 1000, /* ms, of the servers */
-    SILENCE_OF_PEER = 5000,
+    TIMEOUT_MS = 5000,
     SETTLE_MS = 3000, /* then the next fault may begin */
     BREAK_MS = 3000,  /* a cut connection breaks: TCP_MAXRT */
     RECONNECT_MS = 100,
@@ -716,7 +714,7 @@ static void start_writer(int n)
     self->clone.unconfirmed = table_new();
     self->clone.command = zg_socket(&now_ms, ZMQ_PAIR);
     replica_init(&self->clone.replica, &now_ms, KVMSG_FRAMES, "",
-                 SILENCE_OF_PEER);
+                 TIMEOUT_MS);
     for (int i = 0; i < 2; i++) {
         zg_insert(&command, 0, "CONNECT", 7);
         zg_insert(&command, 1, snapshot_at[i], strlen(snapshot_at[i]) + 1);

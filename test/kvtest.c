@@ -359,7 +359,7 @@ static void check_replica(void *ctx)
     replica.state = REPLICA_FOLLOWING;
     replica.received = 1;
     make(&hugz, CHP_HUGZ, "");
-    CHECK(replica_take(&replica, &hugz) == REPLICA_UNCHANGED);
+    CHECK(replica_handle_message(&replica, &hugz) == REPLICA_UNCHANGED);
     CHECK(replica.state == REPLICA_JOINING && replica.received < 1);
     zg_clear(&hugz);
     replica_destroy(&replica);
