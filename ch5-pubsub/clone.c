@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: 0BSD */
-/* clone.c - a table that clients share through a pair of servers (RFC 12).
+/* clone.c - the thread behind the functions of clone.h: the agent.
  *
  *     application PAIR <--> PAIR agent SUB, DEALER <--- the current server
  *                                (this)     PUB ------> both servers
  *
- * The agent is a thread. It keeps a replica of the table of one server, the
- * current one. Until it receives HUGZ, it sends a request for a snapshot once a
- * second. The request is a vote, by which a passive server becomes active. If
- * the current server is silent, the agent joins the other one.
+ * The agent keeps a replica of the table of one server, the current one. Until
+ * it receives HUGZ, it sends a request for a snapshot once a second. The
+ * request is a vote, by which a passive server becomes active. If the current
+ * server is silent, the agent joins the other one.
  *
  * It sends the updates of the application to both servers. An update is
  * confirmed when its key comes back with its uuid; the agent sends the others

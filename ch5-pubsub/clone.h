@@ -52,8 +52,8 @@ bool clone_set(struct clone *self, const void *key, size_t key_size,
 char *clone_get(struct clone *self, const void *key, size_t key_size,
                 size_t *size);
 
-/* Wait until a server has confirmed all updates of this client. ETIMEDOUT: it
- * has not within `msecs`. */
+/* Wait until a server has confirmed all updates of this client. ETIMEDOUT: some
+ * are still unconfirmed after `msecs`. */
 bool clone_sync(struct clone *self, long msecs);
 
 /* End the thread, and print "N keys, sequence S, digest D" of the replica. Only

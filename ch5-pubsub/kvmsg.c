@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* kvmsg.c - key-value messages of five frames, as in RFC 12. */
+/* kvmsg.c - makes, compares and changes messages of five frames. */
 #include "kvmsg.h"
 
 #include <inttypes.h>

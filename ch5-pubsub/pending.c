@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* pending.c - updates that only one of a pair of servers may have. */
+/* pending.c - two tables: the held updates by key, the known uuids. */
 #include "pending.h"
 
 enum {

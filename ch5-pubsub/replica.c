@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* replica.c - a client's copy of a server's table, or of a subtree of it. */
+/* replica.c - the steps by which a client joins and follows a server. */
 #include "replica.h"
 
 #include <inttypes.h>

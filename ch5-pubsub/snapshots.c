@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* snapshots.c - the server's side of RFC 12: snapshots, and HUGZ. */
+/* snapshots.c - a cursor for each client, and a count for each subtree. */
 #include "snapshots.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* table.c - messages in the order of their keys: a skip list.
+/* table.c - a skip list, and a list of the items that have a time.
  *
  * All items are in a sorted list, the links of level 0. A quarter of them, by
  * chance, are in the list of level 1 too, a quarter of those in that of level
