@@ -713,8 +713,7 @@ static void start_writer(int n)
     self->clone.writer = kvmsg_new_writer();
     self->clone.unconfirmed = table_new();
     self->clone.command = zg_socket(&now_ms, ZMQ_PAIR);
-    replica_init(&self->clone.replica, &now_ms, KVMSG_FRAMES, "",
-                 TIMEOUT_MS);
+    replica_init(&self->clone.replica, &now_ms, KVMSG_FRAMES, "", TIMEOUT_MS);
     for (int i = 0; i < 2; i++) {
         zg_insert(&command, 0, "CONNECT", 7);
         zg_insert(&command, 1, snapshot_at[i], strlen(snapshot_at[i]) + 1);
