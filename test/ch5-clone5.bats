@@ -154,7 +154,7 @@ misses_updates() {
   start sub zpeer -n 1 -t 5000 SUB ipc://u HUGZ
   ends sub
   grep -E "^\[HUGZ\]\[$no\]\[\]\[number=3%0Acount.2f636c69656e742f=[12]%0Acount.61003d=1%0Acount.61=[01]%0A\]\[[0-9a-f]{16}\]$" sub.log
-  items /client/ | tail -n 1 | grep -E 'KTHXBAI.*\[count=[12]%0A\]\[/client/\]$'
+  wait_until has_item 'KTHXBAI.*\[count=[12]%0A\]\[/client/\]$' /client/
   stop server
 }
 
