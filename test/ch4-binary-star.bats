@@ -332,7 +332,7 @@ END
     wait_for primary 'active -> primary: its lease has expired'
     wait_for primary 'primary -> passive: the peer is active'
     freeze backup
-    wait_for watch 'first serves' 2
+    wait_for watch 'first serves' "$(($(lines_of watch 'first serves') + 1))"
     thaw backup
     wait_for backup 'active -> backup: its lease has expired'
     wait_for backup 'backup -> passive: the peer is active' 2
