@@ -25,7 +25,7 @@ CFLAGS     ?= -O2 -g
 WARNINGS   ?= -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wvla
 PKG_CONFIG ?= pkg-config
 BIN        ?= bin
-JOBS       ?= 6
+JOBS       ?= 8
 T          ?= $(if $(WITH),$(wire_tests),$(all_tests))
 CLANG_FORMAT ?= clang-format
 

@@ -178,7 +178,7 @@ static void check_libzmq(void)
     zmq_version(&major, &minor, &patch);
     if (ZMQ_MAKE_VERSION(major, minor, patch) < ZMQ_MAKE_VERSION(4, 3, 3))
         fprintf(stderr,
-                "W: libzmq %d.%d.%d: a subscriber can crash it; use 4.3.3\n",
+                "W: libzmq %d.%d.%d: a subscriber can crash it before 4.3.3\n",
                 major, minor, patch);
 }
 
