@@ -205,7 +205,7 @@ load helpers
 
 # DC1 has no workers: other clusters do each of its tasks.
 # bats test_tags=demo:peering3
-@test "federation: tasks go to live peers, and to peers that return" {
+@test "federation: tasks go to peers that publish, and to peers that return" {
   note 'DC1 has clients, DC2 and DC3 have workers'
   start DC1 peering3 -w 0 -c 20 -t 3000 -i 200 DC1 DC2 DC3
   start DC2 peering3 -c 0 -i 200 DC2 DC1 DC3

@@ -202,7 +202,7 @@ E: titanic answers 500' ]]
   [[ $(in_store) == "$other.rep" ]]
 }
 
-# park COUNT SERVICE... - clients store so many requests, all at once (the broker
+# park COUNT SERVICE... - clients store COUNT requests, all at once (the broker
 # takes 10000 at a time)
 park() {
   local n clients=$(($# - 1)) each=$(($1 / ($# - 1)))
@@ -280,7 +280,7 @@ park() {
   # shellcheck disable=SC2046
   park "$count" $(seq -f 'absent%g' 20)
   [[ $(in_store | wc -l) -eq $count ]]
-  # Two conversations with zpeer are in this, and what else the machine does.
+  # The time includes two runs of zpeer and other load of the machine.
   for n in 1 2 3; do
     from=${EPOCHREALTIME/./}
     uuid=$(store echo live)
@@ -323,8 +323,8 @@ park() {
   stop titanic
 }
 
-# keep_storing CLIENT - store numbered requests for ever, and note each that was
-# accepted, as UUID and body
+# keep_storing CLIENT - store numbered requests without end, and write the UUID and
+# body of each that was accepted
 keep_storing() {
   local n uuid
   for ((n = 1; ; n++)); do
@@ -407,7 +407,7 @@ start_clients() {
   for n in $(seq "$1"); do start "client$n" bash -c "keep_storing $n"; done
 }
 
-# stored N - have the clients so many requests accepted by now?
+# stored N - return whether N requests of the clients have been accepted
 stored() {
   (($(cat client*.log | wc -l) >= $1))
 }

@@ -38,7 +38,7 @@ load clone
   put5 /client/new '' '' v
   wait_until has_item '^\[/client/new\]' /client/new
   after=$(memory server)
-  # 1000 messages that its socket holds, and what the kernel takes besides
+  # 1000 messages in its socket, and the buffers of the kernel
   [[ ${SLACK_MS-} ]] || ((after - before < 16000)) || fail "memory grew from $before to $after kB"
   elapse "$(rounds 0 35)"
   thaw slow

@@ -3,7 +3,7 @@
 load helpers
 load clone6
 
-# It is active, says HUGZ, and sends part of a table: one that is to be missed.
+# half_an_active - a server that is active, sends HUGZ and only a part of a table
 half_an_active() {
   start says zpeer -b -r 10000 -w 50 -n 0 PUB ipc://as 3
   start hugz zpeer -b -r 10000 -w 50 -n 0 PUB ipc://a+1 HUGZ $none '' '' e
@@ -66,7 +66,7 @@ half_an_active() {
   took=$((($(date +%s%N) - from) / 1000000))
   ((took > 1800 && took < 3500)) || fail "it lived for $took ms"
   expect two /stays x
-  note 'what is left of it survives a failover'
+  note 'the rest of a ttl survives a failover'
   set_key one /later x 5
   from=$(date +%s%N)
   kill9 primary
@@ -89,14 +89,14 @@ half_an_active() {
   start tap zpeer -n 999999 -t 60000 SUB ipc://a+1 /k HUGZ
   wait_for tap HUGZ
   raw ipc://a+2 "${frames[@]}" /k $none '' 'ttl=1%0A' v
-  wait_for tap '^./k'           # and the other one has it, too
+  wait_for tap '^./k'           # the passive server has it too
   wait_for tap HUGZ $(($(lines_of tap HUGZ) + 1))
-  freeze primary                # nobody asks: no failover
+  freeze primary                # no client asks: no failover
   elapse 1.5
   stop backup
   wait_for backup '^9 keys'
   thaw primary
-  note 'who is active again expires it'
+  note 'the server that is active again expires the key'
   wait_until eval 'table ipc://a >table; grep -q KTHXBAI table && ! grep -F "[/k]" table'
   [[ $(grep -c '/none' table) == 8 ]]
   stop primary
@@ -176,7 +176,7 @@ half_an_active() {
   raw ipc://b+2 /k $none "$(uuid a)" '' v
   tell one wait /k
   wait_for one '^wait /k: v'
-  note 'one that was superseded changes nothing'
+  note 'an update that a newer one has replaced changes nothing'
   set_key one /k newer
   raw ipc://b+2 /k $none "$(uuid a)" '' v
   raw ipc://a+2 /k $none "$(uuid a)" '' v
@@ -245,7 +245,7 @@ half_an_active() {
   stop primary
 }
 
-cut_field() { # N NAME - of what the kernel says of the process
+cut_field() { # N NAME - the sum of two fields of its line in /proc/PID/stat
   awk -v n="$1" '{ print $n + $(n + 1) }' "/proc/${pid_of[$2]}/stat"
 }
 

@@ -61,7 +61,7 @@ load clone6
 
 @test "clone 6: neither a backup alone nor a passive server serves" {
   # shellcheck disable=SC2034
-  interval=1000                  # it is asked while its peer lives, and is heard
+  interval=1000                  # clients ask it while its peer publishes its state
   backup
   wait_for backup 'waiting for'
   [[ ! $(table ipc://b) ]]
@@ -90,7 +90,7 @@ load clone6
     name=$(if ((RANDOM % 3)); then active; else passive; fi)
     note "round $i: $name"
     case $(((RANDOM + i) % 3)) in
-    0) # and what is dead returns
+    0) # killed and restarted
       kill9 "$name"
       elapse 1.5
       $name
@@ -115,7 +115,7 @@ load clone6
     stop "$name"
   done
   set_key mortal /end x
-  elapse 2                       # what is passed on is passed on
+  elapse 2                       # held updates have been passed on
   all_is_kept one two three four
   run ! grep '/mortal/' table
   tell mortal end
@@ -165,7 +165,7 @@ load clone6
   done
   wait_for one '^I: ' $(($(lines_of one '^I: ') + 5))
   stop one
-  elapse 2                       # what is passed on is passed on
+  elapse 2                       # held updates have been passed on
   set_key local /local/end x
   elapse 0.5
   for ((i = 0; i < $(rounds 1 10); i++)); do

@@ -130,7 +130,7 @@ uuid() { # LETTER
   printf '%16s' '' | tr ' ' "$1"
 }
 
-# The numbers of the updates that it got, as hexadecimal digits of one length
+# The numbers of the updates that it has received, as hexadecimal digits of one length
 numbers_rise() {
   sed -nE '/^\[HUGZ\]\[%00/d; s/^\[[^]]*\]\[([^]]*)\]\[.*/\1/p' "$1.log" |
     while IFS= read -r number; do

@@ -1,5 +1,5 @@
-# What every program promises about the messages that peers send: none of them stops,
-# hangs, crashes or bloats it, and the next well-formed one is served.
+# The contract of every program about the messages that peers send: none of them stops
+# it, hangs it or fills its memory, and the next well-formed one is served.
 
 load helpers
 load contract

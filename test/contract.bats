@@ -1,5 +1,5 @@
-# What every program promises, whatever its pattern: arguments, start, stop, and its
-# header comment. What peers may send to it is in contract-wire.bats.
+# The contract of every program: arguments, start, stop, and its header comment.
+# contract-wire.bats has the messages that peers may send to it.
 
 load helpers
 load contract
