@@ -84,8 +84,8 @@ END
   local n
   for n in 1 2 3; do
     up flserver2 $n
-    took 1000 flclient2 -n 1 "${all[@]}"
-    took 4000 flclient2 -n 1000 "${all[@]}" | grep -E '^Average round trip: [0-9]+ us$'
+    took 2000 flclient2 -n 1 "${all[@]}"
+    took 20000 flclient2 -n 1000 "${all[@]}" | grep -E '^Average round trip: [0-9]+ us$'
     stop "s$n"
   done
 }
@@ -134,7 +134,7 @@ END
 }
 
 @test "freelance 2: without a server the client gives up after its timeout" {
-  took 3500 run -1 flclient2 "${all[@]}"
+  took 6000 run -1 flclient2 "${all[@]}"
   [[ $output != *Average* && $output == *E:* ]]
 }
 
@@ -227,14 +227,14 @@ faults() {
   local n
   for n in 1 2 3; do
     up flserver3 $n
-    took 1000 flclient3 -n 1 "${all[@]}"
-    took 4000 flclient3 -n 1000 "${all[@]}" | grep -E '^Average round trip: [0-9]+ us$'
+    took 2000 flclient3 -n 1 "${all[@]}"
+    took 20000 flclient3 -n 1000 "${all[@]}" | grep -E '^Average round trip: [0-9]+ us$'
     stop "s$n"
   done
 }
 
 @test "freelance 3: without a server the client gives up after its timeout" {
-  took 4000 run -1 flclient3 "${all[@]}"
+  took 6000 run -1 flclient3 "${all[@]}"
   [[ $output != *Average* && $output == *E:* ]]
 }
 

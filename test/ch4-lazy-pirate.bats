@@ -48,7 +48,7 @@ load pirates
   start client lpclient ipc://nobody
   ends client 1
   elapsed=$((${EPOCHREALTIME/[.,]/} - from))
-  ((elapsed >= 7450000 && elapsed < 8500000))
+  ((elapsed >= 7450000 && elapsed < 10000000))
   [[ $(lines_of client 'W: no reply to request 1 in 2500 ms') == 3 ]]
   [[ $(tail -n 1 client.log) == 'E: the server does not reply' ]]
 }
