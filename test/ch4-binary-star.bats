@@ -127,7 +127,7 @@ asks() { # ENDPOINT [MS]
   kill9 primary
   zpeer -t 2000 -n 12 SUB ipc://bs '' >states
   grep -vx '\[4\]' states && fail 'it moved'
-  asks ipc://b
+  asks ipc://b 5000
   zpeer -n 1 -t 9000 SUB ipc://bs '' | grep -x '\[3\]'
   stop backup
 }
