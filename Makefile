@@ -162,6 +162,7 @@ tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/test/tsan.supp atexit_sleep_m
 asan tsan: export STOP_MS = 12000
 asan tsan: export WAIT_S = 60
 asan tsan: export SLACK_MS = 10000
+asan tsan: export TIMEOUT = 400
 asan tsan: T = $(filter-out test/tree.bats test/readme.bats test/trace.bats \
                        test/breaks.bats,$(all_tests))
 asan tsan: | $(filter deps,$(MAKECMDGOALS))
