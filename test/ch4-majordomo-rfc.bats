@@ -304,7 +304,7 @@ load majordomo
   becomes 200 2000 silent
   becomes 404 5000 silent
   local took=$(((${EPOCHREALTIME/./} - began) / 1000))
-  ((took >= 1200 && took < 3000 + ${SLACK_MS:-0})) || fail "after $took ms"
+  ((took >= 1200 && took < 5000 + ${SLACK_MS:-0})) || fail "after $took ms"
   is 404 silent
   is 200
 }

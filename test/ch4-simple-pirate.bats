@@ -8,6 +8,7 @@ sp_queue() {
 
 # bats test_tags=demo:simple-pirate
 @test "simple pirate: a client is served while workers die" {
+  local before
   hosts a b
   note 'a client, a queue, and three workers: the last on another host'
   on a start queue spqueue tcp://10.77.0.1:5555 tcp://10.77.0.1:5556
@@ -29,12 +30,14 @@ sp_queue() {
   on a start w2 spworker -t "$(ms 300 100)" -f 0 tcp://10.77.0.1:5556
   more client 'I: reply' 2
   note 'freeze w2 while it is busy: the same'
+  before=$(lines_of client 'no reply')
   when working freeze w2
-  more client 'no reply'
+  wait_for client 'no reply' $((before + 1))
   more client 'I: reply' 2
   note 'cut the last one off the network while it is busy: the same'
+  before=$(lines_of client 'no reply')
   when working cut_off w3
-  more client 'no reply'
+  wait_for client 'no reply' $((before + 1))
   heal b
   more client 'I: reply'
   thaw w2

@@ -163,10 +163,10 @@ load files
     server $model data
     line near server 0 150000
     # A chunk of 50,000 bytes takes 333 ms.
-    start client fileio$model -C -d client.copy -z 50000 -t 100 -r 4 ipc://near
+    start client fileio$model -C -d client.copy -z 50000 -t 100 -r 6 ipc://near
     complete client data
     # Two silences, 100 and 200 ms, before the first chunk; then it waits longer.
-    (($(lines_of client 'W: no chunk') <= 4))
+    (($(lines_of client 'W: no chunk') <= 6))
     kill9 line
     rm -f near line.log client.log
     stop server
