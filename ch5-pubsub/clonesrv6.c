@@ -70,7 +70,7 @@ enum {
     TIMEOUT_INTERVALS = 10, /* without a message, then join again */
     DELETED_MS = 60000,     /* to remember that a key was deleted */
     MAX_DELETED = 100000,
-    HELD_INTERVALS = 3, /* a connected peer has then received the update */
+    HELD_INTERVALS = 3, /* then a peer that is heard has the update */
     TERM = 1000000000,  /* a server that becomes active continues from the next
                          * multiple of it */
 };
@@ -85,6 +85,7 @@ struct server {
     void *followed;         /* the socket of the replica that bstar polls */
     char peer_publisher[256];
     pending *pending;
+    int64_t unheard_at;         /* when the peer was last not heard */
     struct kvmsg_writer writer; /* of the updates that have no uuid */
     snapshots *snapshots;
     bool is_sending; /* snapshots, by a timer */
@@ -173,8 +174,9 @@ static void republish(struct server *self, zg_msg *update)
     publish_one(self, &current);
 }
 
-/* Return true if the update, or a later one of the same writer, is already
- * applied. Return false if another server's table has replaced it since. */
+/* Return true if this update, or a later one of the same writer, is applied.
+ * Return false if the table has only an earlier one of that writer: the update
+ * is new, or the peer's table has replaced ours. */
 static bool is_applied(struct server *self, zg_msg *update)
 {
     item *it = last_update(self, update);
@@ -363,6 +365,17 @@ static int become_passive(zg_msg *msg, void *sock, void *arg)
     return 0;
 }
 
+/* Drop the updates that the peer has received by now. One that has just
+ * returned must fetch them first. */
+static void release_updates(struct server *self)
+{
+    int64_t wait = HELD_INTERVALS * self->interval;
+    if (!bstar_hears_peer(self->star))
+        self->unheard_at = zg_now();
+    else if (zg_now() >= self->unheard_at + wait)
+        pending_expire(self->pending, wait);
+}
+
 static int every_interval(zg_msg *msg, void *sock, void *arg)
 {
     struct server *self = arg;
@@ -370,8 +383,7 @@ static int every_interval(zg_msg *msg, void *sock, void *arg)
 
     forget_deletes(self);
     if (bstar_is_active(self->star)) {
-        if (bstar_hears_peer(self->star))
-            pending_expire(self->pending, HELD_INTERVALS * self->interval);
+        release_updates(self);
         expire(self);
         snapshots_publish_hugz(self->snapshots, self->publisher,
                                self->replica.sequence);

@@ -6,13 +6,13 @@ enum {
     MAX_HELD = 1000000,
     MAX_HELD_BYTES = 1 << 28,
     MAX_KNOWN = 500000,
-    PASS_ON_MS = 1000, /* the active server has not received the update */
+    PASS_ON_MS = 1000, /* an active server within reach has published it then */
 };
 
 /* Where a held update came from. hold() stores it as the update's number. */
 enum source { FROM_CLIENT, PUBLISHED };
 
-/* An event of the key of a held update: pending.h has the table. */
+/* An event for a key: the rows of the table in pending.h. */
 enum event {
     SENT_NEW,
     SENT_KNOWN,
@@ -32,7 +32,7 @@ static bool drops_held(enum event event, enum source source)
     case PEER_SAME:
     case PEER_LATER:
         return true;
-    case PEER_NEW: /* it has replaced what we published */
+    case PEER_NEW: /* it has replaced our update */
         return source == PUBLISHED;
     case SENT_KNOWN:
     case SENT_EARLIER:
@@ -133,8 +133,9 @@ void pending_client_sent(pending *self, zg_msg *update)
 {
     item *it = held_for(self, update);
     enum event event = SENT_NEW;
-    if (pending_is_known(self, update))
-        event = SENT_KNOWN;
+    if (pending_is_known(self, update)
+        || (it != NULL && kvmsg_has_uuid_of(update, it)))
+        event = SENT_KNOWN; /* its time continues */
     else if (it != NULL && kvmsg_compare(update, it) < 0)
         event = SENT_EARLIER;
     handle_event(self, event, update);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: 0BSD */
-/* pending.h - updates that only one of a pair of servers may have.
+/* pending.h - holds updates that the other server of a pair may lack.
  *
  * The passive server holds an update of a client until the active one publishes
- * it. The active server holds an update that it has published until the passive
- * one must have received it. Only the last update of each key is held. The
+ * it. The active server holds an update that it has published until the peer
+ * has had time to receive it. Only the last update of each key is held. The
  * table shows what an event does to the held update of its key. A held update
  * came from a client, or this server published it.
  *
  *     event                                          from a client  published
  *     a client sends a new update                    replaced       replaced
- *     a client sends a known or earlier one          kept           kept
+ *     a client sends it again, or a known one        kept           kept
+ *     a client sends an earlier one                  kept           kept
  *     the peer publishes this update                 dropped        dropped
  *     the peer publishes a later one                 dropped        dropped
  *     the peer publishes an earlier one              kept           kept
@@ -17,7 +18,8 @@
  *     the peer publishes another writer's known one  kept           kept
  *     held for 1 s by the passive server             passed on      passed on
  *                                                    (and kept)     (and kept)
- *     held for 3 intervals by the active server      never held     dropped
+ *     the active server has held it, and has         never held     dropped
+ *     heard the peer, for 3 intervals
  *     this server becomes active                     published      published
  *
  * Earlier and later are updates of the same writer: see kvmsg_compare(). A
@@ -27,7 +29,8 @@
  * At most 1,000,000 updates and 256 MiB are held. Beyond that the oldest one is
  * dropped: it is lost if only this server has it.
  *
- * An update is known if its uuid is among the last 500,000. So a server does
+ * An update is known if its uuid is among the last 500,000 that this server or
+ * the peer has published. So a server does
  * not apply an update twice if a client sends it again, if the peer passes it
  * on, or if it was in the queue of a process that was frozen.
  */
@@ -42,7 +45,8 @@ void pending_destroy(pending **self);
 /* Return true if the uuid of this update is known. */
 bool pending_is_known(pending *self, zg_msg *update);
 
-/* Hold an update of a client: this server is passive. */
+/* Hold an update of a client: this server is passive. Both functions overwrite
+ * the number of the update. */
 void pending_client_sent(pending *self, zg_msg *update);
 
 /* Hold an update that this active server publishes. It has a uuid. */
@@ -54,8 +58,8 @@ void pending_peer_published(pending *self, zg_msg *update);
 /* Drop the held updates that the items of the peer's snapshot replace. */
 void pending_peer_has(pending *self, table *items);
 
-/* Drop the updates that are held for `msecs`: call this only while the peer is
- * connected, since then it has received them. */
+/* Drop the updates that have been held for `msecs`. Call this only if the peer
+ * has been connected for as long, and thus has received them. */
 void pending_expire(pending *self, int64_t msecs);
 
 /* Handle a copy of a held update, and change it if need be. An update whose ttl

@@ -823,7 +823,7 @@ static void fail(void)
     int node = (int) draw(2), other;
     int64_t time = 200 + (int64_t) draw(9000);
 
-    switch (draw(7)) {
+    switch (draw(8)) {
     case 0:
     case 1:
         kill_server(node);
@@ -872,6 +872,19 @@ static void fail(void)
         kill_server(node);
         pass(draw(2) ? 10 : time);
         start_server(node);
+        break;
+    case 7: /* the passive server was alone; the active one freezes before the
+             * passive one has fetched the updates of that time */
+        node = settled() == -1 ? node : settled();
+        cut_off(!node, -1, true);
+        pass(time);
+        cut_off(!node, -1, false);
+        pass(10 + (int64_t) draw(2000));
+        is_frozen[node] = true;
+        trace("freezes", node);
+        pass(5000);
+        is_frozen[node] = false;
+        trace("continues", node);
         break;
     }
 }

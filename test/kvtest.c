@@ -273,6 +273,27 @@ static void check_room(void)
     pending_destroy(&self);
 }
 
+/* A client that sends a held update again does not delay its passing on. */
+static void check_resent(void *ctx)
+{
+    void *clock = zg_socket(ctx, ZMQ_PAIR);
+    pending *self = pending_new();
+    zg_msg update = { 0 };
+
+    make(&update, "k", "1");
+    kvmsg_set_uuid(&update, &writer);
+    for (int i = 0; i < 4; i++) {
+        pending_client_sent(self, &update);
+        zg_sleep(clock, 300);
+    }
+    visited = 0;
+    pending_pass_on(self, count_visit, NULL);
+    CHECK(visited == 1);
+    zg_clear(&update);
+    pending_destroy(&self);
+    zmq_close(clock);
+}
+
 static void check_pending(void)
 {
     pending *self = pending_new();
@@ -378,6 +399,7 @@ int main(void)
     check_table();
     check_pending();
     check_room();
+    check_resent(ctx);
     check_replica(ctx);
     printf("%d failures\n", failures);
     zg_stop(ctx);
