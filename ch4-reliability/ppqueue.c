@@ -10,10 +10,10 @@
  * worker. A request that has cost three workers is dropped: it is probably the
  * cause.
  *
- * While all workers are busy the queue reads no requests, so they wait in the
- * sockets. With no worker, the queue reads requests and keeps the newest 1000.
- * Unread, each retry would add one more message to the socket's pipes. The
- * queue serves the newest first, because its client still waits.
+ * While all workers are busy, the queue reads no requests, so they wait in the
+ * sockets. With no worker, it reads them and keeps the newest 1000: otherwise
+ * each retry of a client would fill the queues of its socket further. It serves
+ * the newest first, since the clients of older ones have probably sent again.
  *
  * The queue loses its requests if it dies; the clients send them again. A
  * frozen worker may complete a request that another one has received too.
@@ -135,7 +135,8 @@ static void free_request(struct request *request)
     free(request);
 }
 
-/* The request of a busy worker is dispatched before all others. */
+/* Remove a worker. Dispatch its request before all others, or drop it if this
+ * is the third worker that it has cost. */
 static void remove_worker(struct worker *worker, const char *reason)
 {
     struct request *request = worker->request;

@@ -9,7 +9,7 @@
  * Titanic keeps requests and replies in a write-ahead log (tsplog.c), a file to
  * which it only appends. Each change is appended and synced to the disk before
  * it is acknowledged. After a crash, Titanic reads the log from its start and
- * has again all that it had acknowledged.
+ * restores all that it had acknowledged.
  *
  * A single loop does all the work: take the messages that have arrived, append
  * them, sync once, answer. Requests that arrive while the disk is busy share
@@ -274,7 +274,7 @@ static void add_workers(int count, const char *service, serve_fn *serve)
             (struct worker){ .service = service, .serve = serve };
 }
 
-/* DISCONNECT has half a second to leave. */
+/* Send DISCONNECT, and close the socket: libzmq sends for half a second. */
 static void stop_worker(struct worker *worker)
 {
     zg_msg msg = { 0 };

@@ -22,8 +22,8 @@ enum { TSP_UUID = 32, TSP_FRAMES = 14 /* of a request or a reply, at most */ };
 typedef struct tsp_entry {
     LIST_ENTRY(tsp_entry) chain;
     TAILQ_ENTRY(tsp_entry) next;   /* in the order of the requests */
-    TAILQ_ENTRY(tsp_entry) queued; /* in the caller's queue, */
-    struct tsp_queue *queue;       /* which is this one, or NULL */
+    TAILQ_ENTRY(tsp_entry) queued; /* in `queue` */
+    struct tsp_queue *queue;       /* the caller's, or NULL if in none */
     char uuid[TSP_UUID + 1];
     bool has_reply;
     bool is_damaged;  /* its record, or its reply, is unusable */

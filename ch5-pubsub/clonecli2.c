@@ -95,29 +95,31 @@ static int await_hugz(struct client *self)
 }
 
 /* Send [ICANHAZ?]. Receive the items of the table, then KTHXBAI with the number
- * of the snapshot. Return 1, 0 if the server is silent or has disconnected, -1
- * on shutdown. */
+ * of the snapshot. The old table remains until then. Return 1, 0 if the server
+ * is silent or has disconnected, -1 on shutdown. */
 static int fetch(struct client *self, void *snapshot)
 {
     zg_msg msg = { 0 };
     int result;
 
-    table_destroy(&self->table);
-    self->table = table_new();
-    self->sequence = 0;
     if (zmq_send(snapshot, CHP_ICANHAZ, strlen(CHP_ICANHAZ), ZMQ_DONTWAIT)
         == -1)
         return errno == ETERM ? -1 : 0; /* it has disconnected */
+    table *loading = table_new();
     for (;;) {
         result = receive(&msg, snapshot, zg_now() + self->timeout);
         if (result != 1 || zg_is(&msg, KV_KEY, CHP_KTHXBAI))
             break;
-        table_update(self->table, &msg, 0);
+        table_update(loading, &msg, 0);
     }
     if (result == 1) {
+        table_destroy(&self->table);
+        self->table = loading;
         self->sequence = kv_number(&msg);
         printf("I: snapshot of %zu keys, up to update %ld\n",
                table_count(self->table), (long) self->sequence);
+    } else {
+        table_destroy(&loading);
     }
     zg_clear(&msg);
     return result;

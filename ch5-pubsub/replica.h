@@ -13,7 +13,8 @@
  *     JOINING
  *
  * A replica of the whole table detects a missed update by a gap in the numbers.
- * A replica of a subtree compares counts (snapshots.h), with five frames only.
+ * A replica of a subtree compares its count of updates with that of the server
+ * (snapshots.h). With messages of three frames it does not detect a gap.
  * If the epoch changes or a number does not rise, the server has restarted.
  * Each join opens new sockets, so no old message arrives. The old table remains
  * until the new one is complete.
@@ -40,7 +41,7 @@ enum replica_change { REPLICA_UNCHANGED, REPLICA_UPDATED, REPLICA_REPLACED };
  * and change the table and the sequence while the replica is idle. */
 struct replica {
     void *ctx, *updates, *snapshot; /* sockets of the join, or NULL */
-    void *silent;                   /* a socket that receives nothing */
+    void *silent; /* receives nothing: replica_socket() while not joined */
     const char *server, *publisher;
     int frames;       /* of a message: 3 or 5 */
     bool has_subtree; /* requests have a second frame */

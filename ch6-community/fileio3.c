@@ -13,12 +13,12 @@
  *
  * A restart of the server, another FILE and a read error are handled as in
  * fileio2. Requests beyond the end of the file are answered with empty chunks,
- * and the client waits for all of them. If a chunk is lost, an answer is
- * missing, so the client connects again and requests what follows its last
- * byte. A chunk that is not empty then shows the loss, and the transfer fails.
- * A loss before a reconnection in the middle of the file is not detected: a
- * chunk does not carry its offset. The server drops a chunk only when the queue
- * for the client is full, which the credit prevents.
+ * and the client waits for all of them. After a loss one answer is missing: the
+ * client connects again, and requests what follows its last byte. The answer is
+ * not empty, because the copy is too short, and the transfer fails. A loss
+ * before a reconnection in the middle of the file is not detected: a chunk does
+ * not carry its offset. The server drops a chunk only when the queue for the
+ * client is full, which the credit prevents.
  *
  * Build: cc -Icommon ch6-community/fileio3.c -o fileio3 -lzmq -lpthread
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: 0BSD */
-/* interface.h - reports as messages which nodes join and leave the networks.
+/* interface.h - reports which nodes join and leave the networks, as messages.
  *
  *     interface *node = interface_new(ctx, "255.255.255.255");
  *     while (interface_recv(node, &msg))
@@ -11,10 +11,10 @@
 
 typedef struct interface interface;
 
-/* Return a new node with a random UUID. A thread announces it to the other
- * nodes and detects them. Its UDP port is 9999, and broadcast is an address as
- * in udplib_new(). A mistake ends the program. Use the interface only in the
- * thread that created it. */
+/* Return a new node with a random UUID. A thread announces it on UDP port 9999
+ * and detects the other nodes. `broadcast` is the broadcast address of a
+ * network, or 255.255.255.255 for all networks of this host. An invalid address
+ * ends the program. Use the interface only in the thread that created it. */
 interface *interface_new(void *ctx, const char *broadcast);
 
 /* Announce the end of the node, join the thread, free all memory, and set *self

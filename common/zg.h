@@ -161,8 +161,8 @@ static inline void zg_stop(void *ctx)
     zg_must(zmq_setsockopt(sock, option, &(int){ value }, sizeof(int)))
 
 /* Return a new socket. After zmq_close() it sends its queue for half a second.
- * If we bind, a larger frame disconnects its sender (libzmq needs 30 times the
- * size of a subscription). Keepalive notices in 15 s if an idle host fails. */
+ * If we bind, a frame above max_size disconnects its sender: subscriptions need
+ * 30 times their size. Keepalive notices in 15 s that an idle host failed. */
 static inline void *zg_socket(void *ctx, int type)
 {
     int64_t max_size = type == ZMQ_PUB || type == ZMQ_XPUB ? 1024 : 1 << 20;
@@ -294,7 +294,7 @@ static inline void zg_pop(zg_msg *m, int n)
 }
 
 /* Receive a whole message in place of m. False if the wait is over. Of one with
- * over ZG_MAX_RECV frames keep none, or from a ROUTER only the sender's id. */
+ * over ZG_MAX_RECV frames m keeps none, or from a ROUTER the sender's id. */
 static inline bool zg_recv(zg_msg *m, void *sock, int flags)
 {
     int frames = 0, type;
@@ -314,7 +314,7 @@ static inline bool zg_recv(zg_msg *m, void *sock, int flags)
 }
 
 /* Send all frames, which leaves m empty. False if it cannot be sent: m remains,
- * unless the connection has ended after some of its frames. */
+ * but do not send it again if the connection has ended after some frames. */
 static inline bool zg_send(zg_msg *m, void *sock, int flags)
 {
     for (int i = 0; i < m->count; i++) {

@@ -107,6 +107,22 @@ load clone
   joins_without_hugz 2
 }
 
+@test "clone 2: a client that ends during a snapshot still has its old table" {
+  local one=%00%00%00%00%00%00%00%01
+  up 2 -m 1000
+  listen 2 client -t 600000
+  wait_for client 'snapshot'
+  zpeer -n 1000 -t 9000 SUB ipc://u '' >/dev/null
+  kill9 server
+  start news zpeer -b -n 0 -r 1000 -w 100 PUB ipc://u HUGZ "$one" other
+  start part zpeer -b -t 60000 -n 9 DEALER ipc://s '%;' /client/k "$one" new
+  wait_for client 'joining again'
+  wait_for part 'ICANHAZ'
+  stop client
+  run ! grep '^[01] keys' client.log
+  [[ $(report client) == *keys* ]]
+}
+
 @test "clone 2: a server that is killed before the request does not block the client" {
   start table zpeer -b -t 60000 -n 9 DEALER ipc://s
   start silent zpeer -b -t 60000 -n 9 XPUB ipc://u
