@@ -56,7 +56,8 @@ bool bstar_is_active(const bstar *self);
 bool bstar_hears_peer(const bstar *self);
 
 /* Call the handler for each message from a socket of the application, in any
- * state. End the reader before you close the socket; a handler may do both. */
+ * state. End the reader before you close the socket. A handler may do both, in
+ * either order, before it returns. */
 void bstar_reader(bstar *self, void *sock, bstar_handler *handler, void *arg);
 void bstar_reader_end(bstar *self, void *sock);
 

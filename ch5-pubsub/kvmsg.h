@@ -81,8 +81,8 @@ void kvmsg_set_property(zg_msg *msg, const char *name, const char *value);
  * or -1. */
 int64_t kvmsg_number_property(zg_msg *msg, const char *name);
 
-/* Return when the ttl of a message ends, on zg_now(), or 0 for never: the
- * message has no ttl, or one that is not a number from 1 to KVMSG_TTL_MAX. */
+/* Return when the ttl of a message ends, on zg_now(). Return 0 for never, also
+ * if the ttl is not a number from 1 to KVMSG_TTL_MAX. */
 int64_t kvmsg_expires_at(zg_msg *msg);
 
 /* Set the ttl to the seconds until a time that kvmsg_expires_at() has returned,

@@ -10,8 +10,8 @@
  * queue of the connection is full, and continues later. KTHXBAI has the number
  * of the last update before the request. As the table changes in between, an
  * item can be newer than this number. The client applies all updates above the
- * number, in order. A key can return to an older value, but the client applies
- * the last update of the key last, so the replica converges.
+ * number, in order. A key can return to an older value for a short time. The
+ * client applies the last update of the key last, so the replica converges.
  *
  * HUGZ carries the epoch of the server: 16 random hexadecimal digits. Messages
  * of five frames have properties, which tell a client whether it has missed an

@@ -336,7 +336,7 @@ static inline void zg_drop(zg_msg *m, const char *sender)
 }
 
 /* Store a frame as a string, as far as text[room] goes, and return it. Control
- * characters become '?', also 0x80 to 0x9f outside a UTF-8 character. */
+ * characters become '?', also 0x80 to 0x9f where no UTF-8 one can continue. */
 static inline char *zg_text(zmq_msg_t *frame, char *text, size_t room)
 {
     unsigned char *b = zmq_msg_data(frame), last = 0;
