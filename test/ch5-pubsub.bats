@@ -12,7 +12,7 @@ load helpers
   start espresso espresso -m $rate ipc://publisher ipc://output
   wait_for espresso "^unsubscribe 'B'$"
   note 'the publisher continues, but its socket drops all messages'
-  moment 800
+  elapse 0.8
   note 'until another subscriber connects'
   start late zpeer -n 3 -t 10000 SUB ipc://output C
   ends late
