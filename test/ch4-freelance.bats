@@ -328,10 +328,13 @@ faults() {
   start client flecho -C -n 9999 -i 10 ipc://s1 ipc://s2
   wait_for client 'OK reply' 5
   up flserver3 2
-  kill9 s1                      # a request for it is still unsent
+  freeze client
+  elapse 0.2                    # s1 replies to a request that it may have
+  kill9 s1
+  thaw client                   # its next request to s1 cannot be sent
   wait_for s2 request 5
   up flserver3 1
-  wait_for client 'OK reply' $(($(lines_of client 'OK reply') + 50))
+  wait_for client 'OK reply' $(($(lines_of client 'OK reply') + 100))
   run ! grep request s1.log
   kill9 s2                      # s1 is in use again
   wait_for s1 request 5

@@ -30,16 +30,16 @@ pp_worker() { # NAME [OPTION...]: without faults; it has registered when this re
   on a start client lpclient -t "$(ms 5000 2500)" tcp://10.77.0.1:5555
   served 1 w1 w2 w3
   note 'kill -9 w1 while it is busy: its connection ends, another worker gets the request'
-  when working kill9 w1
+  when_working kill9 w1
   wait_for queue 'removed a busy worker: Host unreachable'
   more client 'I: reply'
   note 'freeze w2 while it is busy: it sends no heartbeats, another worker gets the request'
-  when working freeze w2
+  when_working freeze w2
   wait_for queue 'removed a busy worker: silent'
   more client 'I: reply'
   [[ $(lines_of client 'no reply') == 0 ]]
   note 'cut the last one off the network while it is busy: the request waits'
-  when working cut_off w3
+  when_working cut_off w3
   wait_for queue '0 left'
   heal b
   note 'The worker has noticed the silence of the queue too, and registers again.'

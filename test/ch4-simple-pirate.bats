@@ -17,26 +17,26 @@ sp_queue() {
     on a start "$worker" spworker -t "$(ms 300 100)" -f 0 tcp://10.77.0.1:5556
   done
   on b start w3 spworker -t "$(ms 300 100)" -f 0 tcp://10.77.0.1:5556
-  on a start client lpclient -t "$(ms 1000 300)" -r 50 tcp://10.77.0.1:5555
+  on a start client lpclient -t 1000 -r 50 tcp://10.77.0.1:5555
   served 1 w1 w2 w3
   note 'kill -9 w1 while it is idle: the next worker receives the request'
-  when idle kill9 w1
+  kill_idle w1 w2
   wait_for queue 'removed an idle worker'
   more client 'I: reply'
   [[ $(lines_of client 'no reply') == 0 ]]
   note 'kill -9 w2 while it is busy: the request is lost, the client sends again'
-  when working kill9 w2
+  when_working kill9 w2
   wait_for client 'no reply'
   on a start w2 spworker -t "$(ms 300 100)" -f 0 tcp://10.77.0.1:5556
   more client 'I: reply' 2
   note 'freeze w2 while it is busy: the same'
   before=$(lines_of client 'no reply')
-  when working freeze w2
+  when_working freeze w2
   wait_for client 'no reply' $((before + 1))
   more client 'I: reply' 2
   note 'cut the last one off the network while it is busy: the same'
   before=$(lines_of client 'no reply')
-  when working cut_off w3
+  when_working cut_off w3
   wait_for client 'no reply' $((before + 1))
   heal b
   more client 'I: reply'

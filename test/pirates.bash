@@ -23,18 +23,25 @@ more() {
 idle() { more "$1" 'I: done'; }
 working() { more "$1" 'I: working'; }
 
-# when STATE FAULT WORKER - cause the fault while the worker is in that state
-when() {
-  local SHOW='' last            # no pause for an audience
-  if [[ $1 == idle ]]; then last='I: done'; else last='I: working'; fi
-  "$1" "$3"
-  freeze "$3"
-  while [[ $(tail -n 1 "$3.log") != "$last" ]]; do
-    thaw "$3"
-    "$1" "$3"
-    freeze "$3"
+# when_working FAULT WORKER - cause the fault while the worker has a request
+when_working() {
+  local SHOW=''                 # no pause for an audience
+  working "$2"
+  freeze "$2"
+  while [[ $(tail -n 1 "$2.log") != 'I: working' ]]; do
+    thaw "$2"
+    working "$2"
+    freeze "$2"
   done
-  "$2" "$3"
+  "$1" "$2"
+}
+
+# kill_idle WORKER OTHER - kill a worker that has nothing to do: the only request of
+# the scene is with the other worker, which is held for that long
+kill_idle() {
+  TRACE_DIR='' when_working freeze "$2"
+  kill9 "$1"
+  SHOW='' TRACE_DIR='' thaw "$2"
 }
 
 cut_off() { # WORKER, which is w3 on host b
