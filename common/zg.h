@@ -30,7 +30,7 @@ static inline _Noreturn void zg_die(const char *what)
 /* Wraps a call that can fail only by mistake: zg_must(zmq_unbind(...)). */
 #define zg_must(call) ((call) == -1 ? zg_die(#call) : (void) 0)
 
-/* After a failed call: true to repeat it (EINTR), false if the wait is over. */
+/* True to repeat a failed call (EINTR), false if its wait is over; or exit. */
 static inline bool zg_retry(const char *what)
 {
     if (errno != EINTR && errno != EAGAIN && errno != EHOSTUNREACH
@@ -41,8 +41,7 @@ static inline bool zg_retry(const char *what)
 
 /* The usage text defines the command line: "  -t MS  timeout (2500)\n" is an
  * option and its default, "  -v  log all\n" a switch, "  PORT  (5555)\n" an
- * argument. zg_args() stores the value of an option under its letter, that of
- * the n-th argument under n, counted from 0, and NULL if there is none. */
+ * argument. zg_value[] has options by letter, arguments by number, or NULL. */
 static const char *zg_usage, *zg_value[128];
 static inline _Noreturn void zg_usage_error(void)
 {
@@ -53,16 +52,17 @@ static inline _Noreturn void zg_usage_error(void)
 /* Return the positional arguments, terminated by NULL. */
 static inline char **zg_args(int argc, char *argv[], const char *usage)
 {
-    static char defaults[128][128];
-    char letters[64] = "+h", *next = letters + 2;
+    static char defaults[128][128]; /* the text in a line's first parentheses */
+    char letters[64] = "+h", *next = letters + 2; /* for getopt() */
     int c, positionals = 0;
-    for (zg_usage = usage; (usage = strstr(usage, "\n  ")) != NULL;) {
-        usage += 3;
-        c = *usage == '-' ? usage[1] : positionals++;
-        if (sscanf(usage, "%*[^(\n](%127[^)\n])", defaults[c]) == 1)
+    for (const char *line = zg_usage = usage; (line = strstr(line, "\n  "));) {
+        line += 3;
+        bool is_option = *line == '-', is_switch = line[3] == ' ';
+        c = is_option ? line[1] : positionals++;
+        if (sscanf(line, "%*[^(\n](%127[^)\n])", defaults[c]) == 1)
             zg_value[c] = defaults[c];
-        if (*usage == '-')
-            next += sprintf(next, usage[3] == ' ' ? "%c" : "%c:", c);
+        if (is_option)
+            next += sprintf(next, is_switch ? "%c" : "%c:", c);
     }
     for (opterr = 0; (c = getopt(argc, argv, letters)) != -1;) {
         if (c == 'h')
@@ -160,9 +160,9 @@ static inline void zg_stop(void *ctx)
 #define zg_set(sock, option, value)                                            \
     zg_must(zmq_setsockopt(sock, option, &(int){ value }, sizeof(int)))
 
-/* Return a new socket. After zmq_close() it sends its queue for half a second.
- * If we bind, a frame above max_size disconnects its sender: subscriptions need
- * 30 times their size. Keepalive notices in 15 s that an idle host failed. */
+/* Return a new socket. zmq_close() sends its queue for half a second. If it is
+ * bound, a larger frame disconnects its sender. PUB allows less: a subscription
+ * needs 30 times its size. Keepalive detects a failed host within 15 s. */
 static inline void *zg_socket(void *ctx, int type)
 {
     int64_t max_size = type == ZMQ_PUB || type == ZMQ_XPUB ? 1024 : 1 << 20;
@@ -193,9 +193,9 @@ static inline void zg_bind(void *sock, const char *name, const char *endpoint)
 {
     char bound[256];
     zg_set(sock, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
-    if (zmq_bind(sock, endpoint) == -1)
+    if (zmq_bind(sock, endpoint) == -1
+        || zmq_getsockopt(sock, ZMQ_LAST_ENDPOINT, bound, &(size_t){ 256 }))
         zg_die(endpoint);
-    zmq_getsockopt(sock, ZMQ_LAST_ENDPOINT, bound, &(size_t){ sizeof bound });
     printf("I: %s bound to %s\n", name, bound);
 }
 
@@ -258,7 +258,7 @@ static inline bool zg_equal(zmq_msg_t *a, zmq_msg_t *b)
            && memcmp(zmq_msg_data(a), zmq_msg_data(b), zmq_msg_size(a)) == 0;
 }
 
-/* Find the empty frame before a body, from i on. Return its position, or 0. */
+/* Return the position of the empty frame before a body, from i on, or 0. */
 static inline int zg_delimiter(zg_msg *m, int i)
 {
     while (i < m->count && zmq_msg_size(&m->frame[i]) > 0)
@@ -293,8 +293,8 @@ static inline void zg_pop(zg_msg *m, int n)
     zg_cut(m, m->count - n);
 }
 
-/* Receive a whole message in place of m. False if the wait is over. Of one with
- * over ZG_MAX_RECV frames m keeps none, or from a ROUTER the sender's id. */
+/* Receive a whole message in place of m. False if the wait is over. If it has
+ * over ZG_MAX_RECV frames, m is empty; from a ROUTER it has the sender's id. */
 static inline bool zg_recv(zg_msg *m, void *sock, int flags)
 {
     int frames = 0, type;
@@ -313,8 +313,8 @@ static inline bool zg_recv(zg_msg *m, void *sock, int flags)
     return true;
 }
 
-/* Send all frames, which leaves m empty. False if it cannot be sent: m remains,
- * but do not send it again if the connection has ended after some frames. */
+/* Send all frames, which leaves m empty. False if it cannot be sent. m is then
+ * unchanged, unless a DEALER's connection ended in the middle: clear m. */
 static inline bool zg_send(zg_msg *m, void *sock, int flags)
 {
     for (int i = 0; i < m->count; i++) {
@@ -336,14 +336,14 @@ static inline void zg_drop(zg_msg *m, const char *sender)
 }
 
 /* Store a frame as a string, as far as text[room] goes, and return it. Control
- * characters become '?', also 0x80 to 0x9f where no UTF-8 one can continue. */
+ * characters become '?': of 0x80 to 0x9f, those behind ASCII or 0xc2. */
 static inline char *zg_text(zmq_msg_t *frame, char *text, size_t room)
 {
     unsigned char *b = zmq_msg_data(frame), last = 0;
     size_t size = zmq_msg_size(frame) < room ? zmq_msg_size(frame) : room - 1;
     for (size_t i = 0; i < size; last = (unsigned char) text[i++]) {
-        bool c1 = b[i] >> 5 == 4 && (last < 128 || last == 0xc2 || last > 244);
-        text[i] = b[i] < ' ' || b[i] == 127 || c1 ? '?' : (char) b[i];
+        bool c1 = b[i] >= 0x80 && b[i] < 0xa0 && (last < 0x80 || last == 0xc2);
+        text[i] = b[i] < ' ' || b[i] == 0x7f || c1 ? '?' : (char) b[i];
     }
     text[size] = '\0';
     return text;
