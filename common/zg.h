@@ -57,12 +57,11 @@ static inline char **zg_args(int argc, char *argv[], const char *usage)
     int c, positionals = 0;
     for (const char *line = zg_usage = usage; (line = strstr(line, "\n  "));) {
         line += 3;
-        bool is_option = *line == '-', is_switch = line[3] == ' ';
-        c = is_option ? line[1] : positionals++;
+        c = *line == '-' ? line[1] : positionals++;
         if (sscanf(line, "%*[^(\n](%127[^)\n])", defaults[c]) == 1)
             zg_value[c] = defaults[c];
-        if (is_option)
-            next += sprintf(next, is_switch ? "%c" : "%c:", c);
+        if (*line == '-')
+            next += sprintf(next, line[3] == ' ' ? "%c" : "%c:", c);
     }
     for (opterr = 0; (c = getopt(argc, argv, letters)) != -1;) {
         if (c == 'h')
@@ -336,13 +335,14 @@ static inline void zg_drop(zg_msg *m, const char *sender)
 }
 
 /* Store a frame as a string, as far as text[room] goes, and return it. Control
- * characters become '?': of 0x80 to 0x9f, those behind ASCII or 0xc2. */
+ * characters become '?', also 0x80 to 0x9f, unless inside a UTF-8 character. */
 static inline char *zg_text(zmq_msg_t *frame, char *text, size_t room)
 {
     unsigned char *b = zmq_msg_data(frame), last = 0;
     size_t size = zmq_msg_size(frame) < room ? zmq_msg_size(frame) : room - 1;
     for (size_t i = 0; i < size; last = (unsigned char) text[i++]) {
-        bool c1 = b[i] >= 0x80 && b[i] < 0xa0 && (last < 0x80 || last == 0xc2);
+        bool c1 = b[i] >= 0x80 && b[i] < 0xa0
+                  && (last < 0x80 || last == 0xc2 || last > 0xf4);
         text[i] = b[i] < ' ' || b[i] == 0x7f || c1 ? '?' : (char) b[i];
     }
     text[size] = '\0';
