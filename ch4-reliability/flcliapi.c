@@ -87,23 +87,20 @@ static void connect_server(flcliapi *self, struct server *server)
 static void add_server(flcliapi *self, zg_msg *msg)
 {
     struct server *server = &self->server[self->server_count];
-    char endpoint[sizeof server->endpoint];
-
     size_t size = zmq_msg_size(&msg->frame[1]);
 
-    errno = ENAMETOOLONG;
-    if (size >= sizeof endpoint)
+    if (size >= sizeof server->endpoint) {
+        errno = ENAMETOOLONG;
         zg_die("flcliapi_connect");
-    memcpy(endpoint, zmq_msg_data(&msg->frame[1]), size);
-    endpoint[size] = '\0';
+    }
     for (int i = 0; i < self->server_count; i++)
-        if (strcmp(self->server[i].endpoint, endpoint) == 0)
+        if (zg_is(msg, 1, self->server[i].endpoint))
             return;
     if (self->server_count == MAX_SERVERS) {
         fprintf(stderr, "W: server ignored, there are %d\n", MAX_SERVERS);
         return;
     }
-    memcpy(server->endpoint, endpoint, sizeof endpoint);
+    memcpy(server->endpoint, zmq_msg_data(&msg->frame[1]), size);
     server->ctx = zmq_ctx_new();
     connect_server(self, server);
     self->server_count++;
@@ -122,6 +119,7 @@ static void begin_request(flcliapi *self, zg_msg *msg)
 static void end_request(flcliapi *self, const char *status, zg_msg *reply)
 {
     zg_insert(reply, 0, status, strlen(status));
+    /* Fails only on shutdown: the pipe never holds more than one reply. */
     zg_send(reply, self->agent_pipe, ZMQ_DONTWAIT);
     zg_clear(&self->request);
     self->expiry = self->next_try_at = ZG_FOREVER;
@@ -141,6 +139,8 @@ static void from_server(flcliapi *self, struct server *server, zg_msg *msg)
     }
     server->unanswered = 0;
     server->is_alive |= is_pong;
+    if (is_pong && self->request.count > 0 && self->next_try_at == ZG_FOREVER)
+        self->next_try_at = zg_now();
     if (server->asked && zg_is(msg, 0, self->number)) {
         server->asked = false;
         self->preferred = (int) (server - self->server);
@@ -183,6 +183,7 @@ static void try_next_server(flcliapi *self)
         self->next_try_at = zg_now() + TRY_MS;
         return;
     }
+    self->next_try_at = ZG_FOREVER; /* until a server answers a PING */
 }
 
 static void check_timers(flcliapi *self)
@@ -205,9 +206,7 @@ static bool wait_for_messages(flcliapi *self)
     int64_t deadline =
         self->ping_at < self->expiry ? self->ping_at : self->expiry;
 
-    /* If no server is left to try, the next try is when another one answers a
-     * PING. */
-    if (self->next_try_at > zg_now() && self->next_try_at < deadline)
+    if (self->next_try_at < deadline)
         deadline = self->next_try_at;
     for (int i = 0; i < self->server_count; i++)
         items[i + 1] =
@@ -277,7 +276,7 @@ flcliapi *flcliapi_new(void *ctx, long timeout, long ping_interval)
 
 void flcliapi_destroy(flcliapi **self)
 {
-    zmq_send((*self)->pipe, "END", 3, 0);
+    zmq_send((*self)->pipe, "END", 3, 0); /* on shutdown the agent has ended */
     pthread_join((*self)->thread, NULL);
     zmq_close((*self)->pipe);
     zmq_close((*self)->agent_pipe);
@@ -287,15 +286,17 @@ void flcliapi_destroy(flcliapi **self)
 
 void flcliapi_connect(flcliapi *self, const char *endpoint)
 {
+    /* Both fail only on shutdown, which flcliapi_request() then reports. */
     zmq_send(self->pipe, "CONNECT", 7, ZMQ_SNDMORE);
     zmq_send(self->pipe, endpoint, strlen(endpoint), 0);
 }
 
 bool flcliapi_request(flcliapi *self, zg_msg *msg)
 {
-    errno = EINVAL;
-    if (msg->count == 0 || msg->count > MAX_BODY)
+    if (msg->count == 0 || msg->count > MAX_BODY) {
+        errno = EINVAL;
         return false;
+    }
     zg_insert(msg, 0, "REQUEST", 7);
     if (!zg_send(msg, self->pipe, 0) || !zg_recv(msg, self->pipe, 0))
         return false;
