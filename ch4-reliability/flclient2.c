@@ -7,9 +7,9 @@
  *     DEALER                  ---> REP flserver2    [][number][OK]
  *
  * The client has a socket per server and sends a copy of each request to every
- * server that is connected (ZMQ_IMMEDIATE). An unreachable server costs
- * nothing, and a slow one neither. If no reply arrives in half a second, the
- * client sends the copies again: a server may have restarted.
+ * server that is connected (ZMQ_IMMEDIATE). An unreachable or slow server
+ * delays nothing. If no reply arrives in half a second, the client sends the
+ * copies again: a server may have restarted.
  *
  * Every server executes every request, so more servers do not serve more
  * clients. flclient3.c sends a request to one server.
