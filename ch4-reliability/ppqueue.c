@@ -11,8 +11,8 @@
  * cause.
  *
  * While all workers are busy, the queue reads no requests, so they wait in the
- * sockets. With no worker, it reads them and keeps the newest 1000: otherwise
- * each retry of a client would fill the queues of its socket further. It serves
+ * sockets. With no worker, it reads them and keeps the newest 1000. Unread,
+ * each retry would add a message to the pipes of the frontend socket. It serves
  * the newest first, since the clients of older ones have probably sent again.
  *
  * The queue loses its requests if it dies; the clients send them again. A
@@ -39,8 +39,8 @@ static const char usage[] =
 
 enum {
     MAX_WORKERS = 1000,
-    MAX_WAITING = 1000,  /* requests, while there is no worker */
-    MAX_COST = 3,        /* workers, over one request */
+    MAX_WAITING = 1000, /* requests, while there is no worker */
+    MAX_COST = 3,       /* a request that has cost so many workers is dropped */
     BATCH = MAX_WORKERS, /* messages in a row: at least one of each worker */
 };
 
@@ -67,9 +67,11 @@ struct stack {
 static TAILQ_HEAD(, worker) workers = TAILQ_HEAD_INITIALIZER(workers);
 static int worker_count;
 
-/* Requests of removed workers, at most one for each; and requests that arrived
- * while there was no worker. */
+/* Requests of removed workers. At most MAX_WORKERS, because a new request is
+ * read only while there are no orphans. */
 static struct stack orphans = { TAILQ_HEAD_INITIALIZER(orphans.requests), 0 };
+
+/* Requests that arrived while there was no worker. */
 static struct stack waiting = { TAILQ_HEAD_INITIALIZER(waiting.requests), 0 };
 
 static void *frontend, *backend;
@@ -108,7 +110,8 @@ static void add_worker(zmq_msg_t *id)
     zmq_msg_init(&worker->id);
     zmq_msg_copy(&worker->id, id);
     TAILQ_INSERT_TAIL(&workers, worker, next);
-    printf("I: worker registered, %d in all\n", ++worker_count);
+    worker_count++;
+    printf("I: worker registered, %d in all\n", worker_count);
 }
 
 static void put(struct stack *stack, struct request *request)
@@ -141,8 +144,9 @@ static void remove_worker(struct worker *worker, const char *reason)
 {
     struct request *request = worker->request;
 
+    worker_count--;
     fprintf(stderr, "W: removed %s worker: %s, %d left\n",
-            request != NULL ? "a busy" : "an idle", reason, --worker_count);
+            request != NULL ? "a busy" : "an idle", reason, worker_count);
     if (request != NULL && ++request->cost == MAX_COST) {
         fprintf(stderr, "W: request dropped, it has cost %d workers\n",
                 MAX_COST);
@@ -155,17 +159,16 @@ static void remove_worker(struct worker *worker, const char *reason)
     free(worker);
 }
 
-/* Send [worker][frames of msg...]. False if not sent. Remove the worker if it
- * is unreachable. (A busy worker whose pipe is full has not read for a
- * while.) */
+/* Send [worker][frames of msg...]. If that fails, remove the worker and return
+ * false. (On shutdown, ETERM, no other worker can be reached either.) */
 static bool send_to(struct worker *worker, zg_msg *msg)
 {
     zg_insert(msg, 0, zmq_msg_data(&worker->id), zmq_msg_size(&worker->id));
-    bool sent = zg_send(msg, backend, ZMQ_DONTWAIT);
-    if (!sent && (errno == EHOSTUNREACH || worker->request == NULL))
+    bool failed = !zg_send(msg, backend, ZMQ_DONTWAIT) && errno != ETERM;
+    if (failed)
         remove_worker(worker, zmq_strerror(errno));
     zg_clear(msg);
-    return sent;
+    return !failed;
 }
 
 /* Make a busy worker idle, and the last one in the list. */
@@ -225,17 +228,12 @@ static struct request *receive_request(void)
     return NULL;
 }
 
-/* Return an orphan first. After that take a waiting request and a new one in
- * turns. Of the waiting ones the newest is first: the clients of older ones
- * have probably sent them again. Return NULL if there is no request. */
+/* Return an orphan, or else the newest request, or NULL. A request in the
+ * socket is newer than all that have been read. */
 static struct request *next_request(void)
 {
-    static bool waiting_first;
     struct request *request = take(&orphans);
 
-    waiting_first = !waiting_first;
-    if (request == NULL && waiting_first)
-        request = take(&waiting);
     if (request == NULL)
         request = receive_request();
     if (request == NULL)

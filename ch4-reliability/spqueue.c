@@ -9,10 +9,10 @@
  * idle longest.
  *
  * While all workers are busy the queue reads no requests, so they wait in the
- * sockets. If no worker has sent anything for five seconds, the queue reads
- * requests and keeps the newest 1000. Unread, each retry would add one more
- * message to the socket's pipes. The queue serves the newest first, because its
- * client still waits.
+ * sockets. If no worker is idle and none has sent anything for five seconds,
+ * the queue reads requests and keeps the newest 1000. Unread, each retry would
+ * add a message to the pipes of the frontend socket. The queue serves the
+ * newest first, since the clients of older ones have probably sent again.
  *
  * An idle worker that has disconnected costs nothing: the next one receives the
  * request. The request of a busy worker that dies is lost. Idle workers are
@@ -41,13 +41,13 @@ enum {
 
 /* Messages in the order in which they came, in a ring buffer. */
 struct ring {
-    const char *name; /* of an item */
     int oldest, count;
     zg_msg slot[CAPACITY];
 };
 
-static struct ring idle = { .name = "idle worker" }; /* their routing ids */
-static struct ring waiting = { .name = "waiting request" };
+static struct ring idle; /* the routing ids of idle workers */
+static struct ring
+    waiting; /* requests that arrived while no worker was there */
 static void *frontend, *backend;
 static int64_t absent_at; /* if no worker sends until then, none is there */
 
@@ -84,37 +84,48 @@ static bool take_newest(struct ring *ring, zg_msg *msg)
     return true;
 }
 
-/* Add n frames as the newest item. A full ring drops its oldest one. */
+/* Add n frames as the newest item of a ring that is not full. */
 static void put(struct ring *ring, zmq_msg_t *frames, int n)
 {
-    zg_msg dropped = { 0 };
-
-    if (ring->count == CAPACITY && take_oldest(ring, &dropped))
-        fprintf(stderr, "W: dropped the oldest of %d %ss\n", CAPACITY,
-                ring->name);
-    zg_clear(&dropped);
-    zg_append(item(ring, ring->count++), frames, n);
+    zg_append(item(ring, ring->count), frames, n);
+    ring->count++;
 }
 
-static bool is_idle(zmq_msg_t *id)
+/* Add a worker to the idle ones, if it is not one of them. */
+static void set_idle(zmq_msg_t *id)
 {
     for (int n = 0; n < idle.count; n++)
         if (zg_equal(id, &item(&idle, n)->frame[0]))
-            return true;
-    return false;
+            return;
+    if (idle.count < CAPACITY)
+        put(&idle, id, 1);
+    else
+        fprintf(stderr, "W: refused a worker: %d are idle\n", CAPACITY);
 }
 
-/* [worker][][READY], or [worker][] and [client][][reply...] for a client. Any
- * message means that the worker is idle. Workers in other languages send other
- * words than READY. */
+/* Keep a request until there is a worker. */
+static void hold(zg_msg *request)
+{
+    zg_msg oldest = { 0 };
+
+    if (waiting.count == CAPACITY) {
+        fprintf(stderr, "W: dropped the oldest of %d waiting requests\n",
+                CAPACITY);
+        take_oldest(&waiting, &oldest);
+        zg_clear(&oldest);
+    }
+    put(&waiting, request->frame, request->count);
+}
+
+/* [worker][][READY] or [worker][][client][][reply...]. Any message makes the
+ * worker idle; workers in other languages send another word than READY. */
 static void from_worker(zg_msg *msg)
 {
     bool ready = msg->count == 3 && zg_is(msg, 1, "");
     bool reply = zg_is(msg, 1, "") && zg_delimiter(msg, 3) > 0;
 
     absent_at = zg_now() + ABSENT_MS;
-    if (!is_idle(&msg->frame[0]))
-        put(&idle, &msg->frame[0], 1);
+    set_idle(&msg->frame[0]);
     if (reply) {
         zg_pop(msg, 2);
         if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno != ETERM)
@@ -135,37 +146,31 @@ static bool receive_request(zg_msg *request)
     return request->count > 0;
 }
 
-/* Take a waiting request and a new one in turns. Of the waiting ones the newest
- * is first: the clients of older ones have probably sent them again. False if
- * there is no request. */
+/* Take the newest request: one in the socket is newer than all that have been
+ * read. False if there is none. */
 static bool next_request(zg_msg *request)
 {
-    static bool waiting_first;
-
-    waiting_first = !waiting_first;
-    return (waiting_first && take_newest(&waiting, request))
-           || receive_request(request) || take_newest(&waiting, request);
+    return receive_request(request) || take_newest(&waiting, request);
 }
 
 /* Send [worker][][client][][body...]. A worker that has disconnected cannot be
  * reached (ZMQ_ROUTER_MANDATORY): try the next one. */
 static void dispatch(zg_msg *request)
 {
-    zg_msg worker = { 0 };
+    zg_msg msg = { 0 };
+    bool sent = false;
 
-    while (request->count > 0 && take_oldest(&idle, &worker)) {
-        zg_insert(request, 0, "", 0);
-        zg_insert(request, 0, zmq_msg_data(&worker.frame[0]),
-                  zmq_msg_size(&worker.frame[0]));
-        if (!zg_send(request, backend, ZMQ_DONTWAIT)) {
+    while (!sent && take_oldest(&idle, &msg)) {
+        zg_insert(&msg, 1, "", 0);
+        zg_append(&msg, request->frame, request->count);
+        sent = zg_send(&msg, backend, ZMQ_DONTWAIT);
+        if (!sent && errno != ETERM)
             fprintf(stderr, "W: removed an idle worker: %s\n",
                     zmq_strerror(errno));
-            zg_pop(request, 2);
-        }
     }
-    if (request->count > 0)
-        put(&waiting, request->frame, request->count);
-    zg_clear(&worker);
+    if (!sent)
+        hold(request);
+    zg_clear(&msg);
 }
 
 static bool no_worker(void)
@@ -201,11 +206,9 @@ int main(int argc, char *argv[])
         while (idle.count > 0 && next_request(&msg))
             dispatch(&msg);
         for (int n = 0; n < BATCH && no_worker() && receive_request(&msg); n++)
-            put(&waiting, msg.frame, msg.count);
+            hold(&msg);
         reads = idle.count > 0 || no_worker();
     }
-    while (take_oldest(&idle, &msg) || take_oldest(&waiting, &msg))
-        ;
     zg_clear(&msg);
     zmq_close(frontend);
     zmq_close(backend);

@@ -316,15 +316,17 @@ sp_queue() {
   [[ $(lines_of queue '^W') == 0 ]]
 }
 
-@test "simple pirate: of a thousand idle workers and more the oldest is dropped" {
+@test "simple pirate: beyond a thousand idle workers the queue refuses further ones" {
   local backend n
   ulimit -Sn 2000
   sp_queue 'tcp://127.0.0.1:*' 'tcp://127.0.0.1:*'
   backend=$(bound queue backend)
-  for n in {1..1001}; do raw_peer "$backend" REQ '' '' READY; done
-  wait_for queue 'W: dropped the oldest of 1000 idle workers'
-  start worker zpeer -n 1 -t 9000 REQ "$backend" READY
-  wait_for queue 'W: dropped the oldest of 1000 idle workers' 2
+  start worker spworker -t 0 -f 0 "$backend"
+  run -0 lpclient -n 1 -t 5000 "$(bound queue frontend)" # the worker is idle again
+  for n in {1..1000}; do raw_peer "$backend" REQ '' '' READY; done
+  wait_for queue 'W: refused a worker: 1000 are idle'
+  run -0 lpclient -n 1 -t 5000 -r 1 "$(bound queue frontend)"
+  served 2 worker
 }
 
 @test "simple pirate: values that mean nothing are refused" {
