@@ -21,9 +21,12 @@
  *
  * The broker drops a request that has cost three workers, and one that no
  * worker has when its expiry (-e) passes. It keeps 10,000 requests to a service
- * and 50,000 in all, and drops those beyond. It drops a reply that it cannot
- * send. All requests are lost when the broker dies: titanic.c keeps them on
- * disk. Peers need libzmq 4.2 or later: older ones take a ping for a message.
+ * and 50,000 in all, and drops those beyond. So a client that fills five
+ * services without workers excludes all others until its requests expire.
+ *
+ * The broker drops a reply that it cannot send. All requests are lost when the
+ * broker dies: titanic.c keeps them on disk. Peers need libzmq 4.2 or later:
+ * older ones take a ping for a message.
  *
  * Build: cc -Icommon ch4-reliability/mdbroker.c -o mdbroker -lzmq -lpthread
  *
@@ -46,13 +49,13 @@ static const char usage[] =
     "Peers: mdworker ENDPOINT, mdclient ENDPOINT\n";
 
 enum {
-    MAX_COST = 3,                 /* workers, over one request */
+    MAX_COST = 3, /* workers that fail with a request until it is dropped */
     MAX_SERVICE_REQUESTS = 10000, /* requests to one service */
     MAX_REQUESTS = 50000,         /* requests to all services */
     MIN_FRAME = 256,      /* for a routing id or the name of a service */
     SEND_HWM = 2000,      /* two windows of mdclient2 */
-    PROBE_DELAY_MS = 100, /* from a closed connection to the probe */
-    MAX_DELAY_MS = 1000,  /* further delay while messages are still unread */
+    PROBE_DELAY_MS = 100, /* to read what a lost worker has sent */
+    TICK_MS = 100,        /* timers are late by that at most */
     BATCH = 100,          /* messages before timers get their turn */
 };
 
@@ -72,7 +75,6 @@ struct worker {
     struct request *request; /* that it works on; NULL while it is idle */
     int64_t expiry;          /* removed if it is idle and silent until then */
     int64_t heartbeat_at;    /* when to send it a HEARTBEAT */
-    unsigned probe;          /* number of the last probe that checked it */
 };
 TAILQ_HEAD(worker_list, worker);
 
@@ -89,7 +91,7 @@ static struct table workers, services;
 static struct worker_list all_workers = TAILQ_HEAD_INITIALIZER(all_workers);
 static struct request_list by_expiry = TAILQ_HEAD_INITIALIZER(by_expiry);
 static int64_t now, interval, worker_timeout, request_timeout; /* in ms */
-static int request_count;
+static int total_request_count;
 static void *router;
 
 static void log_event(struct service *service, const char *event)
@@ -149,9 +151,15 @@ static struct service *find_or_create_service(zmq_msg_t *name)
 static void free_request(struct request *request)
 {
     request->service->request_count--;
-    request_count--;
+    total_request_count--;
     zg_clear(&request->msg);
     free(request);
+}
+
+static void drop_request(struct request *request, const char *event)
+{
+    log_event(request->service, event);
+    free_request(request);
 }
 
 /* Insert the request into its service's queue and into by_expiry. Both are
@@ -183,7 +191,8 @@ static void unqueue(struct request *request)
     TAILQ_REMOVE(&by_expiry, request, next_by_expiry);
 }
 
-/* Remove a worker. If it has failed, that counts against its request. */
+/* Remove a worker. If it has failed, that counts against its request. Requeue
+ * the request, or drop it. */
 static void remove_worker(struct worker *worker, const char *event, bool failed)
 {
     struct request *request = worker->request;
@@ -196,12 +205,12 @@ static void remove_worker(struct worker *worker, const char *event, bool failed)
     if (request == NULL)
         return;
     request->cost += failed;
-    if (request->cost < MAX_COST) {
+    if (request->cost == MAX_COST)
+        drop_request(request, "request dropped, it has cost too many workers");
+    else if (request->expiry <= now)
+        drop_request(request, "request expired");
+    else
         requeue(request);
-    } else {
-        log_event(service, "request dropped, it has cost too many workers");
-        free_request(request);
-    }
 }
 
 static bool has_worker(struct service *service)
@@ -230,6 +239,16 @@ static void dispatch(struct service *service)
         table_remove(&service->entry);
 }
 
+/* Remove a worker and give its request to another one. */
+static void replace_worker(struct worker *worker, const char *event,
+                           bool failed)
+{
+    struct service *service = worker->service;
+
+    remove_worker(worker, event, failed);
+    dispatch(service);
+}
+
 /* ---- Messages from clients ----------------------------------------------- */
 
 /* [client][][MDPC01][mmi.service][name]: reply 200 if the service has a worker,
@@ -251,7 +270,7 @@ static void add_request(zg_msg *msg)
 {
     struct service *service = find_or_create_service(&msg->frame[3]);
 
-    if (request_count == MAX_REQUESTS
+    if (total_request_count == MAX_REQUESTS
         || service->request_count == MAX_SERVICE_REQUESTS) {
         log_event(service, "request dropped, too many are queued");
     } else {
@@ -262,7 +281,7 @@ static void add_request(zg_msg *msg)
         request->service = service;
         request->expiry = now + request_timeout;
         service->request_count++;
-        request_count++;
+        total_request_count++;
         TAILQ_INSERT_TAIL(&service->queue, request, next_queued);
         TAILQ_INSERT_TAIL(&by_expiry, request, next_by_expiry);
     }
@@ -320,24 +339,21 @@ static void pass_reply(struct worker *worker, zg_msg *msg)
 }
 
 /* Send DISCONNECT for an unexpected command, and remove the worker if it is
- * registered; this counts against its request. Treat a malformed message
- * (command 0) alike, but drop it if its sender is not registered. */
+ * registered; this counts against its request. A malformed message has command
+ * 0. From an unregistered peer it is only dropped. */
 static void reject(struct worker *worker, zg_msg *msg, char command)
 {
     if (command == 0)
         fprintf(stderr,
-                "W: dropped a malformed message from a worker (%d frames)\n",
+                "W: dropped a malformed message of %d frames from a peer\n",
                 msg->count);
     if (command != 0 || worker != NULL) {
         zg_cut(msg, 1);
         mdp_append_command(msg, MDPW_DISCONNECT);
         send_message(msg);
     }
-    if (worker != NULL) {
-        struct service *service = worker->service;
-        remove_worker(worker, "worker removed: unexpected message", true);
-        dispatch(service);
-    }
+    if (worker != NULL)
+        replace_worker(worker, "worker removed: unexpected message", true);
 }
 
 static void from_worker(zg_msg *msg)
@@ -357,9 +373,7 @@ static void from_worker(zg_msg *msg)
     } else if (command != *MDPW_DISCONNECT) {
         reject(worker, msg, command);
     } else if (worker != NULL) {
-        struct service *service = worker->service;
-        remove_worker(worker, "worker removed: it has disconnected", false);
-        dispatch(service);
+        replace_worker(worker, "worker removed: it has disconnected", false);
     }
 }
 
@@ -369,18 +383,14 @@ static void from_worker(zg_msg *msg)
  * silent. (EAGAIN only says that a busy worker has not read for a while.) */
 static void check_worker(struct worker *worker)
 {
-    struct service *service = worker->service;
-
-    if (worker->request == NULL && worker->expiry <= now) {
-        remove_worker(worker, "worker removed: silent", true);
-        dispatch(service);
-    } else if (send_command(worker, MDPW_HEARTBEAT, NULL) == EHOSTUNREACH) {
-        remove_worker(worker, "worker removed: unreachable", true);
-        dispatch(service);
-    }
+    if (worker->request == NULL && worker->expiry <= now)
+        replace_worker(worker, "worker removed: silent", true);
+    else if (send_command(worker, MDPW_HEARTBEAT, NULL) == EHOSTUNREACH)
+        replace_worker(worker, "worker removed: unreachable", true);
 }
 
-/* Check the workers to which nothing was sent for an interval. */
+/* Check the workers to which nothing was sent for an interval. So a silent one
+ * is removed up to an interval after its expiry. */
 static void heartbeat(void)
 {
     struct worker *worker;
@@ -390,19 +400,13 @@ static void heartbeat(void)
         check_worker(worker);
 }
 
-/* Check all workers, after a connection has closed. Each check moves the worker
- * to the end of the list, or removes it. */
+/* Make heartbeat() check all workers: one of them may have disconnected. */
 static void probe_workers(void)
 {
-    static unsigned probe;
     struct worker *worker;
 
-    probe++;
-    while ((worker = TAILQ_FIRST(&all_workers)) != NULL
-           && worker->probe != probe) {
-        worker->probe = probe;
-        check_worker(worker);
-    }
+    TAILQ_FOREACH(worker, &all_workers, next_in_all)
+        worker->heartbeat_at = now;
 }
 
 static void expire_requests(void)
@@ -412,9 +416,8 @@ static void expire_requests(void)
     while ((request = TAILQ_FIRST(&by_expiry)) != NULL
            && request->expiry <= now) {
         struct service *service = request->service;
-        log_event(service, "request expired");
         unqueue(request);
-        free_request(request);
+        drop_request(request, "request expired");
         dispatch(service);
     }
 }
@@ -435,6 +438,8 @@ static void open_router(void *net)
      * Memory stays bounded because the broker reads all messages and limits the
      * requests it keeps. */
     zg_set(router, ZMQ_RCVHWM, 0);
+    /* A frame that takes longer than HEARTBEAT_TIMEOUT delays the PONG behind
+     * it, and libzmq closes the connection. */
     zg_set(router, ZMQ_HEARTBEAT_IVL, (int) (interval + 1) / 2);
     zg_set(router, ZMQ_HEARTBEAT_TIMEOUT, (int) interval * 2);
 }
@@ -469,12 +474,12 @@ static void run(void *monitor, void *stop)
                                { monitor, 0, ZMQ_POLLIN, 0 },
                                { stop, 0, ZMQ_POLLERR, 0 } };
     int64_t probe_at = ZG_FOREVER, tick_at;
+    int64_t tick = interval / 4 < TICK_MS ? interval / 4 + 1 : TICK_MS;
     zg_msg msg = { 0 };
-    int n;
 
     do {
         now = zg_now();
-        for (n = 0; n < BATCH && zg_recv(&msg, router, ZMQ_DONTWAIT); n++) {
+        for (int n = 0; n < BATCH && zg_recv(&msg, router, ZMQ_DONTWAIT); n++) {
             mdp_print(zg_value['v'] != NULL, "received", &msg);
             if (mdp_is_client_message(&msg, 1))
                 from_client(&msg);
@@ -483,15 +488,13 @@ static void run(void *monitor, void *stop)
         }
         if (read_events(monitor) && probe_at == ZG_FOREVER)
             probe_at = now + PROBE_DELAY_MS;
-        /* A worker may have replied before it disconnected: first read that,
-         * but do not wait for the end of a flood. */
-        if (now >= probe_at && (n < BATCH || now >= probe_at + MAX_DELAY_MS)) {
+        if (now >= probe_at) {
             probe_workers();
             probe_at = ZG_FOREVER;
         }
         heartbeat();
         expire_requests();
-        tick_at = now + interval / 4 + 1; /* timers are late by that at most */
+        tick_at = now + tick;
     } while (zg_poll(items, 3, tick_at < probe_at ? tick_at : probe_at) != -1);
     zg_clear(&msg);
 }
@@ -517,7 +520,7 @@ int main(int argc, char *argv[])
     run(monitor, stop);
     while ((worker = TAILQ_FIRST(&all_workers)) != NULL) {
         send_command(worker, MDPW_DISCONNECT, NULL);
-        remove_worker(worker, "worker removed: the broker stops", false);
+        TAILQ_REMOVE(&all_workers, worker, next_in_all);
     }
     zmq_close(router);
     zmq_close(monitor);

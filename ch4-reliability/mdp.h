@@ -29,23 +29,16 @@
  * [worker][][MDPW01][REPLY] [client][]. */
 enum { MDP_MAX_BODY = ZG_MAX_RECV - 6 };
 
-/* True if no byte of the frame is an ASCII control character. */
-static inline bool mdp_is_text(zmq_msg_t *frame)
+/* True if the frame is a service name: 1 to 255 bytes, none of them an ASCII
+ * control character. */
+static inline bool mdp_is_name(zmq_msg_t *frame)
 {
     const unsigned char *byte = zmq_msg_data(frame);
     size_t n = 0, size = zmq_msg_size(frame);
 
     while (n < size && byte[n] >= ' ' && byte[n] != 127)
         n++;
-    return n == size;
-}
-
-/* True if the frame is a service name: text of 1 to 255 bytes. */
-static inline bool mdp_is_name(zmq_msg_t *frame)
-{
-    size_t size = zmq_msg_size(frame);
-
-    return size > 0 && size < 256 && mdp_is_text(frame);
+    return n == size && size > 0 && size < 256;
 }
 
 /* True if the service is one of the broker itself (RFC 8). */
@@ -104,8 +97,8 @@ static inline void mdp_append_command(zg_msg *msg, const char *command)
     mdp_append(msg, command);
 }
 
-/* For -v: print a message, its frames as text or, if they are binary, in hex.
- * Print at most 64 bytes of a frame. */
+/* For -v: print the first 64 bytes of each frame, as text or, if they hold a
+ * control character, in hex. */
 static inline void mdp_print(bool verbose, const char *direction, zg_msg *msg)
 {
     if (!verbose)
@@ -114,11 +107,15 @@ static inline void mdp_print(bool verbose, const char *direction, zg_msg *msg)
     printf("I: %s", direction);
     for (int i = 0; i < msg->count; i++) {
         const unsigned char *byte = zmq_msg_data(&msg->frame[i]);
-        size_t size = zmq_msg_size(&msg->frame[i]), n = 0;
-        bool is_text = mdp_is_text(&msg->frame[i]);
-        for (printf(" ["); n < size && n < 64; n++)
-            printf(is_text ? "%c" : "%02X", byte[n]);
-        printf(n < size ? "...]" : "]");
+        char text[65];
+        size_t shown = strlen(zg_text(&msg->frame[i], text, sizeof text));
+        printf(" [");
+        if (memcmp(text, byte, shown) == 0)
+            printf("%s", text);
+        else
+            for (size_t n = 0; n < shown; n++)
+                printf("%02X", byte[n]);
+        printf(shown < zmq_msg_size(&msg->frame[i]) ? "...]" : "]");
     }
     putchar('\n');
     funlockfile(stdout);

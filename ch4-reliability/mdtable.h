@@ -3,8 +3,9 @@
  * services as fast as one of ten.
  *
  * A key is a frame: a routing id or the name of a service. A value is any
- * struct that begins with a struct entry. The table never grows: the numbers of
- * workers and of requests are limited, so its chains stay short.
+ * struct that begins with a struct entry. The table never grows, but its chains
+ * stay short. A service exists only while it has a worker or a request. Requests
+ * are limited to 50,000, workers by the number of descriptors.
  */
 #pragma once
 #include "zg.h"
