@@ -12,8 +12,7 @@
 enum {
     MAX_CALLBACKS = 16, /* readers, and the same number of timers */
     BATCH = 100,        /* messages of one reader, then it is another's turn */
-    LATE = 3,           /* added to the lateness; a timely one subtracts 1 */
-    TOO_LATE = 10,      /* lateness that is worth a warning */
+    MAX_LATE = 4,       /* late state messages in a row */
 };
 
 /* A place in a table is free while its handler is NULL. */
@@ -22,7 +21,7 @@ struct callback {
     bstar_handler *handler;
     void *arg, *sock;
     bool votes; /* its messages are requests of clients */
-    int timer;
+    int timer_id;
 };
 
 struct bstar {
@@ -31,16 +30,15 @@ struct bstar {
     void *stop; /* a socket of ctx, to notice its shutdown */
     struct callback active, passive;
     struct callback reader[MAX_CALLBACKS], timer[MAX_CALLBACKS];
-    int reported; /* the state that the application knows */
     bool has_ended;
 
     /* The link to the peer. Looking up the name of a host may take 30 s and
      * delays all sockets of a context, so the link has a context of its own. */
-    void *link_ctx, *statepub;
+    void *link_ctx, *statepub, *statesub;
     const char *remote;
     bool received; /* from the peer, since the SUB last connected */
     int64_t received_at;
-    int lateness; /* of its state messages: see check_interval() */
+    int late_count; /* late state messages in a row */
 };
 
 /* ---- The half ------------------------------------------------------------ */
@@ -74,70 +72,67 @@ static void step(bstar *self, int event, int64_t now)
 static void handle(bstar *self, int event)
 {
     int64_t now = zg_now();
-    int before = self->reported;
+    int before = self->half.state;
 
     if (bstarfsm_lease_expired(&self->half, now))
         step(self, LEASE_EXPIRED, now);
     step(self, event, now);
-    self->reported = self->half.state;
-    if (self->reported != before && self->reported == ACTIVE)
+    if (self->half.state != before && self->half.state == ACTIVE)
         call(&self->active, NULL);
-    if (self->reported != before && self->reported == PASSIVE)
+    if (self->half.state != before && self->half.state == PASSIVE)
         call(&self->passive, NULL);
 }
 
 /* ---- The link to the peer ------------------------------------------------ */
 
-/* Warn if the peer's state messages arrive too far apart, again and again. */
+/* Warn if state messages arrive more than 1.5 intervals apart, several times in
+ * a row. */
 static void check_interval(bstar *self)
 {
     int64_t now = zg_now();
     bool is_late = now - self->received_at > self->half.interval * 3 / 2;
 
-    if (self->received_at != 0)
-        self->lateness += is_late ? LATE : self->lateness > 0 ? -1 : 0;
-    if (self->lateness >= TOO_LATE) {
+    self->late_count = is_late ? self->late_count + 1 : 0;
+    if (self->late_count == MAX_LATE)
         fprintf(stderr, "W: the states of the peer arrive too far apart, do "
                         "both halves have the same -i?\n");
-        self->lateness = 0;
-    }
     self->received_at = now;
     self->received = true;
 }
 
-/* [state], a digit from 1 to 4. A blank and more may follow it. */
+/* [state], a digit from 1 to 4. */
 static int from_peer(zg_msg *msg, void *sock, void *arg)
 {
     bstar *self = arg;
-    const char *text = msg->count == 1 ? zmq_msg_data(&msg->frame[0]) : "";
-    size_t size = msg->count == 1 ? zmq_msg_size(&msg->frame[0]) : 0;
+    char digit = msg->count == 1 && zmq_msg_size(&msg->frame[0]) == 1
+                     ? *(char *) zmq_msg_data(&msg->frame[0])
+                     : 0;
 
     (void) sock;
-    if (size == 0 || text[0] < '1' || text[0] > '4'
-        || (size > 1 && text[1] != ' ')) {
+    if (digit < '1' || digit > '4') {
         zg_drop(msg, "the peer");
         return 0;
     }
-    if (text[0] - '0' == self->half.role)
+    if (digit - '0' == self->half.role)
         fprintf(stderr, "W: the peer has our own role, start one half with -p "
                         "and the other with -b\n");
     check_interval(self);
-    handle(self, text[0] - '0'); /* its state is an event for this half */
+    handle(self, digit - '0'); /* its state is an event for this half */
     return 0;
 }
 
-/* Connect to the peer's PUB. */
-static void open_statesub(bstar *self)
+static void open_link(bstar *self, const char *local, const char *remote)
 {
-    int interval = (int) self->half.interval, tenth = (interval + 9) / 10;
-    void *sock = zg_socket(self->link_ctx, ZMQ_SUB);
-
-    zg_set(sock, ZMQ_CONNECT_TIMEOUT, interval);
-    zg_set(sock, ZMQ_RECONNECT_IVL, tenth);
-    zg_must(zmq_setsockopt(sock, ZMQ_SUBSCRIBE, "", 0));
-    zg_connect(sock, self->remote);
-    self->reader[0].sock = sock;
-    self->received = false;
+    self->remote = remote;
+    self->link_ctx = zmq_ctx_new();
+    self->statepub = zg_socket(self->link_ctx, ZMQ_PUB);
+    zg_set(self->statepub, ZMQ_LINGER, 0);
+    zg_bind(self->statepub, "state", local);
+    self->statesub = zg_socket(self->link_ctx, ZMQ_SUB);
+    zg_set(self->statesub, ZMQ_CONNECT_TIMEOUT, (int) self->half.interval);
+    zg_set(self->statesub, ZMQ_RECONNECT_IVL, (int) self->half.interval / 10);
+    zg_must(zmq_setsockopt(self->statesub, ZMQ_SUBSCRIBE, "", 0));
+    zg_connect(self->statesub, remote);
 }
 
 /* Publish, once per interval. If the SUB has received a state message and then
@@ -151,8 +146,8 @@ static int heartbeat(zg_msg *msg, void *sock, void *arg)
     handle(self, HEARTBEAT);
     if (self->received
         && zg_now() >= self->half.peer_expiry + 2 * self->half.interval) {
-        zg_must(zmq_disconnect(self->reader[0].sock, self->remote));
-        zg_connect(self->reader[0].sock, self->remote);
+        zg_must(zmq_disconnect(self->statesub, self->remote));
+        zg_connect(self->statesub, self->remote);
         self->received = false;
     }
     return 0;
@@ -166,12 +161,15 @@ static void *end_context(void *ctx)
 
 /* ---- Readers and timers -------------------------------------------------- */
 
-/* Copy the callback into a free place of the table, and return that place. */
-static struct callback *add(struct callback table[], struct callback callback)
+/* Add a callback to a table and return it. */
+static struct callback *add(bstar *self, struct callback table[],
+                            bstar_handler *handler, void *arg)
 {
     for (int i = 0; i < MAX_CALLBACKS; i++)
         if (table[i].handler == NULL) {
-            table[i] = callback;
+            table[i] = (struct callback){ .star = self,
+                                          .handler = handler,
+                                          .arg = arg };
             return &table[i];
         }
     errno = EMFILE;
@@ -189,15 +187,9 @@ bstar *bstar_new(void *ctx, bool is_primary, const char *local,
     self->ctx = ctx;
     self->stop = zg_socket(ctx, ZMQ_PAIR);
     self->timers = zmq_timers_new();
-    self->remote = remote;
-    self->link_ctx = zmq_ctx_new();
-    self->statepub = zg_socket(self->link_ctx, ZMQ_PUB);
-    zg_set(self->statepub, ZMQ_LINGER, 0);
-    zg_bind(self->statepub, "state", local);
-    /* This must be reader[0]: open_statesub() uses the index, and the loop
-     * reads it before the clients. */
-    bstar_reader(self, NULL, from_peer, self);
-    open_statesub(self);
+    open_link(self, local, remote);
+    /* The first reader, so the loop reads it before the clients. */
+    bstar_reader(self, self->statesub, from_peer, self);
     bstar_timer(self, interval, heartbeat, self);
     printf("I: %s, waiting for the peer\n",
            bstarfsm_state_name[self->half.role]);
@@ -211,7 +203,7 @@ void bstar_destroy(bstar **self)
     for (int i = 0; i < MAX_CALLBACKS; i++)
         if ((*self)->reader[i].votes)
             zmq_close((*self)->reader[i].sock);
-    zmq_close((*self)->reader[0].sock);
+    zmq_close((*self)->statesub);
     zmq_close((*self)->statepub);
     zmq_close((*self)->stop);
     pthread_detach(zg_thread(end_context, (*self)->link_ctx));
@@ -228,18 +220,22 @@ void *bstar_voter(bstar *self, const char *endpoint, bstar_handler *handler,
     zg_set(sock, ZMQ_ROUTER_MANDATORY, 1); /* report unreachable clients */
     zg_set(sock, ZMQ_ROUTER_HANDOVER, 1);  /* accept restarted clients */
     zg_bind(sock, "clients", endpoint);
-    add(self->reader, (struct callback){ self, handler, arg, sock, true, 0 });
+    struct callback *reader = add(self, self->reader, handler, arg);
+    reader->sock = sock;
+    reader->votes = true;
     return sock;
 }
 
 void bstar_new_active(bstar *self, bstar_handler *handler, void *arg)
 {
-    self->active = (struct callback){ self, handler, arg, NULL, false, 0 };
+    self->active =
+        (struct callback){ .star = self, .handler = handler, .arg = arg };
 }
 
 void bstar_new_passive(bstar *self, bstar_handler *handler, void *arg)
 {
-    self->passive = (struct callback){ self, handler, arg, NULL, false, 0 };
+    self->passive =
+        (struct callback){ .star = self, .handler = handler, .arg = arg };
 }
 
 bool bstar_is_active(const bstar *self)
@@ -249,12 +245,13 @@ bool bstar_is_active(const bstar *self)
 
 bool bstar_hears_peer(const bstar *self)
 {
-    return zg_now() < self->received_at + 2 * self->half.interval;
+    return self->received_at != 0
+           && zg_now() < self->received_at + 2 * self->half.interval;
 }
 
 void bstar_reader(bstar *self, void *sock, bstar_handler *handler, void *arg)
 {
-    add(self->reader, (struct callback){ self, handler, arg, sock, false, 0 });
+    add(self, self->reader, handler, arg)->sock = sock;
 }
 
 void bstar_reader_end(bstar *self, void *sock)
@@ -272,18 +269,17 @@ static void on_timer(int id, void *callback)
 
 int bstar_timer(bstar *self, long msecs, bstar_handler *handler, void *arg)
 {
-    struct callback *timer = add(
-        self->timer, (struct callback){ self, handler, arg, NULL, false, 0 });
+    struct callback *timer = add(self, self->timer, handler, arg);
 
-    timer->timer =
+    timer->timer_id =
         zmq_timers_add(self->timers, (size_t) msecs, on_timer, timer);
-    return timer->timer;
+    return timer->timer_id;
 }
 
 void bstar_timer_end(bstar *self, int id)
 {
     for (int i = 0; i < MAX_CALLBACKS; i++)
-        if (self->timer[i].handler != NULL && self->timer[i].timer == id) {
+        if (self->timer[i].handler != NULL && self->timer[i].timer_id == id) {
             zmq_timers_cancel(self->timers, id);
             self->timer[i].handler = NULL;
         }

@@ -42,9 +42,10 @@ enum bstar_event {
     BSTAR_EVENTS
 };
 
-/* Entries of the table that depend on the role: RESTART is the state in which
- * it started; YIELD is ACTIVE in the primary and PASSIVE in the backup. */
-enum { RESTART = PASSIVE + 1, YIELD };
+/* Entries of the table that depend on the role. RESTART is the state in which
+ * the half started. BACKUP_YIELDS is PASSIVE in the backup, and ACTIVE in the
+ * primary. */
+enum { RESTART = PASSIVE + 1, BACKUP_YIELDS };
 
 /* The next state. Where the table has no entry, the state remains. */
 static const char bstarfsm_next[][BSTAR_EVENTS] = {
@@ -52,7 +53,7 @@ static const char bstarfsm_next[][BSTAR_EVENTS] = {
                   [PEER_ACTIVE] = PASSIVE,
                   [CLIENT_REQUEST] = ACTIVE },
     [BACKUP] = { [PEER_ACTIVE] = PASSIVE, [CLIENT_REQUEST] = ACTIVE },
-    [ACTIVE] = { [PEER_ACTIVE] = YIELD, [LEASE_EXPIRED] = RESTART },
+    [ACTIVE] = { [PEER_ACTIVE] = BACKUP_YIELDS, [LEASE_EXPIRED] = RESTART },
     [PASSIVE] = { [PEER_PRIMARY] = ACTIVE,
                   [PEER_BACKUP] = ACTIVE,
                   [PEER_PASSIVE] = RESTART,
@@ -76,17 +77,18 @@ struct bstarfsm {
     int64_t interval; /* ms */
     int role;         /* PRIMARY or BACKUP, the state in which it starts */
     int state;
-    bool knows_peer; /* a backup that never saw its primary takes no votes */
+    bool has_seen_primary; /* otherwise a backup takes no votes */
     int64_t peer_expiry, lease, settled_at;
 };
 
-/* Return a half that has just started: its lease has expired. */
+/* Return a half that has just started. All deadlines are 0, so LEASE_EXPIRED
+ * comes first and sets them. */
 static inline struct bstarfsm bstarfsm_start(int role, int64_t interval)
 {
     return (struct bstarfsm){ .interval = interval,
                               .role = role,
                               .state = role,
-                              .knows_peer = role == PRIMARY };
+                              .has_seen_primary = role == PRIMARY };
 }
 
 static inline bool bstarfsm_lease_expired(const struct bstarfsm *half,
@@ -106,7 +108,7 @@ static inline bool bstarfsm_accepts(const struct bstarfsm *half, int event,
                                     int64_t now)
 {
     if (event == CLIENT_REQUEST)
-        return half->knows_peer && now >= half->peer_expiry;
+        return half->has_seen_primary && now >= half->peer_expiry;
     if (event == PEER_PRIMARY || event == PEER_BACKUP || event == PEER_PASSIVE)
         return now >= half->settled_at;
     /* PEER_ACTIVE can only make a half passive, which is safe. The other events
@@ -124,12 +126,13 @@ static inline struct bstarfsm bstarfsm_step(struct bstarfsm half, int event,
         half.state = next;
     if (half.state == RESTART)
         half.state = half.role;
-    else if (half.state == YIELD)
+    else if (half.state == BACKUP_YIELDS)
         half.state = half.role == PRIMARY ? ACTIVE : PASSIVE;
     if (event <= PEER_PASSIVE || event == LEASE_EXPIRED)
         half.peer_expiry = now + 2 * half.interval;
-    if (event <= PEER_PASSIVE && event != PEER_BACKUP) /* not a primary */
-        half.knows_peer = true;
+    /* A peer that says BACKUP is not the primary. */
+    if (event <= PEER_PASSIVE && event != PEER_BACKUP)
+        half.has_seen_primary = true;
     if (event == LEASE_EXPIRED)
         half.settled_at = now + half.interval;
     if (half.state != before || event == HEARTBEAT || event == LEASE_EXPIRED)

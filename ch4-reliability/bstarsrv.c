@@ -11,8 +11,8 @@
  * passive half becomes active when it has received no state message for two
  * intervals and then a client sends it a request: the failover needs a silent
  * peer and a client without a reply. It also becomes active when the peer has
- * restarted. A primary that returns stays passive. The rules are a table in
- * bstarfsm.h.
+ * restarted. A primary that restarts beside an active backup becomes passive.
+ * The rules are a table in bstarfsm.h.
  *
  * An active half that was frozen stops serving before it reads anything: the
  * other half may have taken over. If the network between the two is cut while
@@ -52,9 +52,8 @@ static const char *backup_endpoint[] = {
 };
 
 enum {
-    BATCH = 100,   /* messages of one socket, then it is the other's turn */
-    LATE = 3,      /* added to the lateness; a timely one subtracts 1 */
-    TOO_LATE = 10, /* lateness that is worth a warning */
+    BATCH = 100,  /* messages of one socket, then it is the other's turn */
+    MAX_LATE = 4, /* late state messages in a row */
     MIN_INTERVAL = 10,
 };
 
@@ -66,18 +65,7 @@ static void *frontend;
 static void *link_ctx, *statepub, *statesub;
 static bool received; /* from the peer, since the SUB last connected */
 static int64_t received_at;
-static int lateness; /* of its state messages: see check_interval() */
-
-/* Connect to the peer's PUB. */
-static void open_statesub(void)
-{
-    statesub = zg_socket(link_ctx, ZMQ_SUB);
-    zg_set(statesub, ZMQ_CONNECT_TIMEOUT, (int) half.interval);
-    zg_set(statesub, ZMQ_RECONNECT_IVL, (int) (half.interval / 10));
-    zg_must(zmq_setsockopt(statesub, ZMQ_SUBSCRIBE, "", 0));
-    zg_connect(statesub, zg_value[2]);
-    received = false;
-}
+static int late_count; /* late state messages in a row */
 
 static void open_link(void)
 {
@@ -85,7 +73,11 @@ static void open_link(void)
     statepub = zg_socket(link_ctx, ZMQ_PUB);
     zg_set(statepub, ZMQ_LINGER, 0);
     zg_bind(statepub, "state", zg_value[1]);
-    open_statesub();
+    statesub = zg_socket(link_ctx, ZMQ_SUB);
+    zg_set(statesub, ZMQ_CONNECT_TIMEOUT, (int) half.interval);
+    zg_set(statesub, ZMQ_RECONNECT_IVL, (int) (half.interval / 10));
+    zg_must(zmq_setsockopt(statesub, ZMQ_SUBSCRIBE, "", 0));
+    zg_connect(statesub, zg_value[2]);
 }
 
 static void *end_context(void *ctx)
@@ -138,71 +130,68 @@ static void heartbeat(void)
     }
 }
 
-/* Warn if the peer's state messages arrive too far apart, again and again. */
+/* Warn if state messages arrive more than 1.5 intervals apart, several times in
+ * a row. */
 static void check_interval(void)
 {
-    bool is_late = zg_now() - received_at > half.interval * 3 / 2;
+    int64_t now = zg_now();
+    bool is_late = now - received_at > half.interval * 3 / 2;
 
-    if (received_at != 0)
-        lateness += is_late ? LATE : lateness > 0 ? -1 : 0;
-    if (lateness >= TOO_LATE) {
+    late_count = is_late ? late_count + 1 : 0;
+    if (late_count == MAX_LATE)
         fprintf(stderr, "W: the states of the peer arrive too far apart, do "
                         "both halves have the same -i?\n");
-        lateness = 0;
-    }
-    received_at = zg_now();
+    received_at = now;
     received = true;
 }
 
-/* [state], a digit from 1 to 4. A blank and more may follow it. */
+/* [state], a digit from 1 to 4. */
 static void from_peer(zg_msg *msg)
 {
-    const char *text = msg->count == 1 ? zmq_msg_data(&msg->frame[0]) : "";
-    size_t size = msg->count == 1 ? zmq_msg_size(&msg->frame[0]) : 0;
+    char digit = msg->count == 1 && zmq_msg_size(&msg->frame[0]) == 1
+                     ? *(char *) zmq_msg_data(&msg->frame[0])
+                     : 0;
 
-    if (size == 0 || text[0] < '1' || text[0] > '4'
-        || (size > 1 && text[1] != ' ')) {
+    if (digit < '1' || digit > '4') {
         zg_drop(msg, "the peer");
         return;
     }
-    if (text[0] - '0' == half.role)
+    if (digit - '0' == half.role)
         fprintf(stderr, "W: the peer has our own role, start one half with -p "
                         "and the other with -b\n");
     check_interval();
-    handle(text[0] - '0'); /* the state of the peer is an event for us */
+    handle(digit - '0'); /* the state of the peer is an event for us */
 }
 
 /* [client]...[][request...]: echo the request if this half serves. Otherwise do
  * not reply, so that the client asks the other half. */
 static void from_client(zg_msg *msg)
 {
-    int body = zg_delimiter(msg, 1) + 1;
+    int delimiter = zg_delimiter(msg, 1);
     char text[64];
 
     handle(CLIENT_REQUEST); /* malformed or not */
     if (!bstarfsm_serves(&half, zg_now()))
         return;
-    if (body == 1) {
+    if (delimiter == 0) {
         zg_drop(msg, "a client");
         return;
     }
     if (zg_value['v'] != NULL)
         printf("I: serving %s\n",
-               zg_text(&msg->frame[body], text, sizeof text));
+               zg_text(&msg->frame[delimiter + 1], text, sizeof text));
     if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno != ETERM)
         fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
 }
 
 static void serve(void)
 {
+    zmq_pollitem_t items[] = { { statesub, 0, ZMQ_POLLIN, 0 },
+                               { frontend, 0, ZMQ_POLLIN, 0 } };
     int64_t heartbeat_at = 0;
     zg_msg msg = { 0 };
 
-    for (;;) {
-        zmq_pollitem_t items[] = { { statesub, 0, ZMQ_POLLIN, 0 },
-                                   { frontend, 0, ZMQ_POLLIN, 0 } };
-        if (zg_poll(items, 2, heartbeat_at) == -1)
-            break;
+    while (zg_poll(items, 2, heartbeat_at) != -1) {
         if (zg_now() >= heartbeat_at) {
             heartbeat();
             heartbeat_at = zg_now() + half.interval;

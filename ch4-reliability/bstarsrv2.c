@@ -44,17 +44,17 @@ enum { MIN_INTERVAL = 10 };
 /* [client]...[][request...]: echo the request. */
 static int answer(zg_msg *msg, void *frontend, void *arg)
 {
-    int body = zg_delimiter(msg, 1) + 1;
+    int delimiter = zg_delimiter(msg, 1);
     char text[64];
 
     (void) arg;
-    if (body == 1) {
+    if (delimiter == 0) {
         zg_drop(msg, "a client");
         return 0;
     }
     if (zg_value['v'] != NULL)
         printf("I: serving %s\n",
-               zg_text(&msg->frame[body], text, sizeof text));
+               zg_text(&msg->frame[delimiter + 1], text, sizeof text));
     if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno != ETERM)
         fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
     return 0;

@@ -122,6 +122,7 @@ int main(int argc, char *argv[])
     quick = bstar_timer(star, 50, tick, star);
     slow = bstar_timer(star, 300, tock, star);
     bstar_voter(star, zg_value[0], answer, NULL);
+    printf("I: hears its peer: %d\n", bstar_hears_peer(star));
     int result = bstar_start(star);
     printf("I: bstar_start() has returned %d\n", result);
     if (pull != NULL) {

@@ -59,7 +59,7 @@ enum { DEAD, UP, FROZEN };
 
 /* A half; its deadlines in quarters from now, rounded up. */
 struct node {
-    unsigned state : 4, knows_peer : 4, mode : 4;
+    unsigned state : 4, has_seen_primary : 4, mode : 4;
     unsigned peer_expiry : 4, lease : 4, settled : 4, heartbeat : 4, unused : 4;
 };
 
@@ -104,7 +104,7 @@ static struct bstarfsm load(const struct node *node, int role)
         .interval = INTERVAL,
         .role = role,
         .state = (int) node->state,
-        .knows_peer = node->knows_peer,
+        .has_seen_primary = node->has_seen_primary,
         .peer_expiry = NOW + node->peer_expiry * QUARTER,
         .lease = NOW + node->lease * QUARTER,
         .settled_at = NOW + node->settled * QUARTER,
@@ -123,8 +123,8 @@ static unsigned quarters(int64_t deadline)
 static void store(struct node *node, const struct bstarfsm *half)
 {
     node->state = (unsigned) half->state & 7;
-    node->knows_peer = half->knows_peer;
-    if (half->knows_peer
+    node->has_seen_primary = half->has_seen_primary;
+    if (half->has_seen_primary
         && half->state != ACTIVE) /* otherwise it has no effect */
         node->peer_expiry = quarters(half->peer_expiry) & 15;
     else
@@ -535,7 +535,7 @@ static bool is_wrong(const struct world *world)
     bool may_serve = false;
 
     for (int i = 0; i < 2; i++)
-        if (world->node[i].mode == UP && world->node[i].knows_peer)
+        if (world->node[i].mode == UP && world->node[i].has_seen_primary)
             may_serve = true;
     return serves(world, 0) + serves(world, 1) != may_serve;
 }
