@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: 0BSD */
-/* mdtable.h - hash table for mdbroker: finds one of thousands of workers or
- * services as fast as one of ten.
+/* mdtable.h - hash table for mdbroker and titanic: finds one of thousands of
+ * workers or services as fast as one of ten.
  *
  * A key is a frame: a routing id or the name of a service. A value is any
  * struct that begins with a struct entry. The table never grows, but its chains
- * stay short. A service exists only while it has a worker or a request. Requests
- * are limited to 50,000, workers by the number of descriptors.
+ * stay short. In mdbroker, a service exists only while it has a worker or a
+ * request. Requests are limited to 50,000, workers by the number of descriptors.
  */
 #pragma once
 #include "zg.h"

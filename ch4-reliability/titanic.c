@@ -32,13 +32,14 @@
  * Guide: chapter 4, "Disconnected Reliability (Titanic Pattern)".
  */
 #include "mdp.h"
+#include "mdtable.h"
 #include "tsplog.h"
 
 static const char usage[] =
     "titanic [-d DIR] [-t MS] [-i MS] [-w N] [ENDPOINT]\n"
     "Keeps requests to Majordomo services on disk until they are answered.\n"
     "  -d DIR    directory of the log (.titanic)\n"
-    "  -t MS     a request without a reply is sent again after (60000)\n"
+    "  -t MS     time until a request without a reply is sent again (60000)\n"
     "  -i MS     heartbeat interval, as in the broker, at least 100 (2500)\n"
     "  -w N      requests that it takes at once, 1 to 100 (100)\n"
     "  ENDPOINT  connect to mdbroker (tcp://localhost:5555)\n"
@@ -50,7 +51,6 @@ enum {
     ALL_WORKERS = MAX_WORKERS + 2 * FETCH_WORKERS,
     MAX_ACTIVE = 200,           /* services that have a socket */
     MAX_REPLY = TSP_FRAMES - 1, /* frames: the status is one more */
-    CHAINS = 1 << 10,
     LIVENESS = 3,          /* intervals until a silent broker has expired */
     MIN_INTERVAL_MS = 100, /* so that workers cannot reconnect all the time */
     RETRY_MS = 1000,       /* until a service is asked for again */
@@ -72,22 +72,21 @@ struct worker {
 
 /* A service for which requests are stored. */
 struct service {
-    LIST_ENTRY(service) chain;
-    TAILQ_ENTRY(service) next; /* in active or waiting */
-    zmq_msg_t name;
+    struct entry entry;           /* in services, by name */
+    TAILQ_ENTRY(service) next;    /* in active or waiting */
     struct tsp_queue queue;       /* requests that are not in flight */
     char in_flight[TSP_UUID + 1]; /* the UUID, if BUSY */
     void *socket;                 /* if active */
     enum {
         NEW,     /* not asked yet */
         ASKED,   /* waiting for the broker's answer */
-        ABSENT,  /* the broker said 404 */
+        ABSENT,  /* the broker said 404, or a reply did not fit on the disk */
         PRESENT, /* the broker said 200 */
         BUSY     /* a request is in flight */
     } state;
     int64_t due; /* deadline of an answer, or until the next question */
 };
-TAILQ_HEAD(services, service);
+TAILQ_HEAD(service_list, service);
 
 static void *net;  /* a context that Ctrl-C does not shut down */
 static void *stop; /* a socket in the context that Ctrl-C shuts down */
@@ -96,27 +95,21 @@ static int64_t now, interval, timeout; /* ms */
 
 static struct worker workers[ALL_WORKERS];
 static int worker_count, active_count;
-static LIST_HEAD(, service) chains[CHAINS]; /* all services, by name */
-static struct services active = TAILQ_HEAD_INITIALIZER(active);
-static struct services waiting = TAILQ_HEAD_INITIALIZER(waiting);
+static struct table services;
+static struct service_list active = TAILQ_HEAD_INITIALIZER(active);
+static struct service_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
 
 /* Return the service of this name; create it if it is missing. A new service is
  * activated before those that were absent. */
 static struct service *find_or_create_service(zmq_msg_t *name)
 {
-    uint64_t hash = tsplog_checksum(zmq_msg_data(name), zmq_msg_size(name));
-    struct service *service;
+    struct service *service = table_find(&services, name);
 
-    LIST_FOREACH(service, &chains[hash % CHAINS], chain)
-        if (zg_equal(name, &service->name))
-            return service;
-    if ((service = calloc(1, sizeof *service)) == NULL)
-        zg_die("calloc");
-    zmq_msg_init(&service->name);
-    zmq_msg_copy(&service->name, name);
-    TAILQ_INIT(&service->queue);
-    LIST_INSERT_HEAD(&chains[hash % CHAINS], service, chain);
-    TAILQ_INSERT_HEAD(&waiting, service, next);
+    if (service == NULL) {
+        service = table_insert(&services, name, sizeof *service);
+        TAILQ_INIT(&service->queue);
+        TAILQ_INSERT_HEAD(&waiting, service, next);
+    }
     return service;
 }
 
@@ -213,8 +206,8 @@ static void carry_out(struct worker *worker, zg_msg *msg)
         zg_append(answer, msg->frame, msg->count);
 }
 
-/* Take a message from the broker. */
-static void take_request(struct worker *worker)
+/* Receive a request, HEARTBEAT or DISCONNECT from the broker. */
+static void receive_command(struct worker *worker)
 {
     zg_msg msg = { 0 };
 
@@ -325,13 +318,10 @@ static void deactivate(struct service *service)
     zmq_close(service->socket);
     active_count--;
     TAILQ_REMOVE(&active, service, next);
-    if (!TAILQ_EMPTY(&service->queue)) {
+    if (TAILQ_EMPTY(&service->queue))
+        table_remove(&service->entry);
+    else
         TAILQ_INSERT_TAIL(&waiting, service, next);
-        return;
-    }
-    LIST_REMOVE(service, chain);
-    zmq_msg_close(&service->name);
-    free(service);
 }
 
 /* Send [][MDPC01] and the frames of msg: [service][body...] */
@@ -348,7 +338,7 @@ static void ask(struct service *service)
     zg_msg msg = { 0 };
 
     mdp_append(&msg, "mmi.service");
-    zg_append(&msg, &service->name, 1);
+    zg_append(&msg, &service->entry.key, 1);
     send_request(service, &msg);
     set_state(service, ASKED, RETRY_MS);
 }
@@ -458,11 +448,9 @@ static void *monitor(void *sock)
     return events;
 }
 
-/* A worker without a socket polls `stop`, which keeps items and workers at
- * equal indexes. */
 static zmq_pollitem_t readable(void *sock)
 {
-    return (zmq_pollitem_t){ sock != NULL ? sock : stop, 0, ZMQ_POLLIN, 0 };
+    return (zmq_pollitem_t){ sock, 0, ZMQ_POLLIN, 0 };
 }
 
 /* Wait for messages and take one from each socket that has any. Append
@@ -474,7 +462,8 @@ static bool take_messages(void *events)
     int n = 0;
 
     for (int i = 0; i < worker_count; i++)
-        items[n++] = readable(workers[i].socket);
+        if (workers[i].socket != NULL)
+            items[n++] = readable(workers[i].socket);
     TAILQ_FOREACH(service, &active, next)
         items[n++] = readable(service->socket);
     items[n++] = readable(events);
@@ -485,8 +474,8 @@ static bool take_messages(void *events)
     now = zg_now();
     n = 0;
     for (int i = 0; i < worker_count; i++)
-        if (items[n++].revents != 0)
-            take_request(&workers[i]);
+        if (workers[i].socket != NULL && items[n++].revents != 0)
+            receive_command(&workers[i]);
     TAILQ_FOREACH(service, &active, next)
         if (items[n++].revents != 0)
             take_answer(service);
@@ -528,13 +517,14 @@ int main(int argc, char *argv[])
     add_workers(count, "titanic.request", serve_request);
     add_workers(fetchers, "titanic.reply", serve_reply);
     add_workers(fetchers, "titanic.close", serve_close);
-    void *idle = connect_to_broker(), *events = monitor(idle);
+    void *watched = connect_to_broker(); /* only its connection is observed */
+    void *events = monitor(watched);
     run(events);
     while (worker_count > 0)
         stop_worker(&workers[--worker_count]);
     while (!TAILQ_EMPTY(&active))
         deactivate(TAILQ_FIRST(&active));
-    zmq_close(idle);
+    zmq_close(watched);
     zmq_close(events);
     zmq_close(stop);
     zmq_ctx_term(net);

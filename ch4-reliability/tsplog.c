@@ -14,7 +14,8 @@
  * new log. A last record that is cut short is no damage: the program stopped
  * while writing it, before anything was acknowledged.
  *
- * In DIR, only titanic.log and titanic.new are ever opened.
+ * Of the files in DIR, only titanic.log is ever opened, and titanic.new is
+ * created.
  */
 #define _FILE_OFFSET_BITS 64 /* a log over 2 GiB on a 32-bit machine */
 #include "tsplog.h"
@@ -51,11 +52,13 @@ _Static_assert(sizeof(struct header) == BLOCK, "a header is one block");
 static int dir, log_fd, random_fd;
 static int64_t log_size, live_size; /* live: of the records in use */
 static int64_t reclaim_size = RECLAIM_SIZE;
-static bool is_synced; /* false: the last program may have appended */
+/* False at the start: an earlier process may have appended without a sync. */
+static bool is_synced;
 static LIST_HEAD(, tsp_entry) chains[CHAINS];
 static struct tsp_queue entries = TAILQ_HEAD_INITIALIZER(entries);
 
-uint64_t tsplog_checksum(const void *data, size_t size)
+/* Return the 64-bit FNV-1a checksum, which is good as a hash, too. */
+static uint64_t checksum(const void *data, size_t size)
 {
     const unsigned char *byte = data;
     uint64_t sum = 14695981039346656037u;
@@ -69,7 +72,7 @@ uint64_t tsplog_checksum(const void *data, size_t size)
 
 tsp_entry *tsplog_find(const char *uuid)
 {
-    uint64_t hash = tsplog_checksum(uuid, TSP_UUID);
+    uint64_t hash = checksum(uuid, TSP_UUID);
     tsp_entry *entry;
 
     LIST_FOREACH(entry, &chains[hash % CHAINS], chain)
@@ -80,7 +83,7 @@ tsp_entry *tsplog_find(const char *uuid)
 
 static tsp_entry *create_entry(const char *uuid)
 {
-    uint64_t hash = tsplog_checksum(uuid, TSP_UUID);
+    uint64_t hash = checksum(uuid, TSP_UUID);
     tsp_entry *entry = calloc(1, sizeof *entry);
 
     if (entry == NULL)
@@ -177,7 +180,7 @@ static void unpack(char *body, int64_t size)
 static bool is_header(struct header *head)
 {
     return head->magic == magic && head->kind >= REQUEST && head->kind <= CLOSE
-           && head->sum == tsplog_checksum(head, offsetof(struct header, sum))
+           && head->sum == checksum(head, offsetof(struct header, sum))
            && head->body < (uint64_t) 1 << 60;
 }
 
@@ -218,11 +221,13 @@ static int64_t read_record(int64_t at, struct header *head, zg_msg *msg)
         zg_die("malloc");
     if (!read_at(log_fd, body, size - BLOCK, at + BLOCK))
         size = -1;
-    else if (head->body_sum != tsplog_checksum(body, (size_t) size - BLOCK))
+    else if (head->body_sum != checksum(body, (size_t) size - BLOCK))
         size = 0;
     if (size > 0) {
         unpack(body, size - BLOCK);
-        if (!decode(msg, body, head->body))
+        /* A REQUEST has a service and a body. */
+        if (!decode(msg, body, head->body)
+            || (head->kind == REQUEST && msg->count < 2))
             size = 0;
     }
     free(body);
@@ -251,11 +256,10 @@ static bool append(uint32_t kind, const char *uuid, zg_msg *msg)
     }
     pack(record + BLOCK, size - BLOCK);
     memcpy(head.uuid, uuid, TSP_UUID);
-    head.body_sum = tsplog_checksum(record + BLOCK, (size_t) size - BLOCK);
-    head.sum = tsplog_checksum(&head, offsetof(struct header, sum));
+    head.body_sum = checksum(record + BLOCK, (size_t) size - BLOCK);
+    head.sum = checksum(&head, offsetof(struct header, sum));
     memcpy(record, &head, BLOCK);
     bool is_written = write_at(log_fd, record, size, log_size);
-    free(record);
     if (is_written) {
         apply(&head, log_size, size);
         log_size += size;
@@ -265,6 +269,7 @@ static bool append(uint32_t kind, const char *uuid, zg_msg *msg)
         if (ftruncate(log_fd, log_size) == -1)
             zg_die("titanic.log: ftruncate");
     }
+    free(record);
     return is_written;
 }
 
@@ -311,7 +316,8 @@ bool tsplog_read(tsp_entry *entry, zg_msg *msg)
 
 /* ---- Reclaiming dead records */
 
-/* Copy the record of each entry to a new log. */
+/* Copy the record of each entry to a new log. On failure return false and set
+ * errno. */
 static bool copy_records(int fd)
 {
     tsp_entry *entry;
@@ -323,7 +329,9 @@ static bool copy_records(int fd)
             zg_die("malloc");
         bool is_copied = read_at(log_fd, record, entry->size, entry->at)
                          && write_at(fd, record, entry->size, to);
+        int error = errno;
         free(record);
+        errno = error;
         if (!is_copied)
             return false;
         to += entry->size;
@@ -436,8 +444,8 @@ static void set_aside(int64_t damaged_size)
         refuse("titanic.log", "damaged, and cannot be rewritten");
 }
 
-/* Open the directory, lock it, and make its name durable. A program that has
- * created it may have crashed before it did that. */
+/* Open the directory and lock it. Sync the parent at every start: the process
+ * that created the directory may have crashed before its sync. */
 static void open_directory(const char *path)
 {
     int parent;
@@ -466,9 +474,7 @@ void tsplog_open(const char *path, void (*on_request)(tsp_entry *, zg_msg *))
                "holds UUID.req files of an older titanic; use another -d");
     if ((random_fd = open("/dev/urandom", O_RDONLY)) == -1)
         zg_die("/dev/urandom");
-    /* O_NONBLOCK: a FIFO of this name must not block the program. */
-    log_fd = openat(dir, "titanic.log",
-                    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
+    log_fd = openat(dir, "titanic.log", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (log_fd == -1 || fstat(log_fd, &st) == -1 || fsync(dir) == -1)
         zg_die("titanic.log");
     if (!S_ISREG(st.st_mode))

@@ -69,6 +69,3 @@ bool tsplog_read(tsp_entry *entry, zg_msg *msg);
 /* A record is dead when its request is closed, or when its REPLY replaces it.
  * Rewrite a log over 1 MiB if dead records are more than half of it. */
 void tsplog_reclaim(void);
-
-/* Return the 64-bit FNV-1a checksum, which is good as a hash, too. */
-uint64_t tsplog_checksum(const void *data, size_t size);

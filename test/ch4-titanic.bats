@@ -594,15 +594,35 @@ stored() {
   wait_for titanic 'kept as damaged-2'
 }
 
-# forge - print a body that holds a header of a REQUEST without frames at each multiple
-# of 64, if it follows the size and the bytes of "absent", and its own size
-forge() {
+# empty_request - print an intact record: a REQUEST without frames
+empty_request() {
   perl -e 'use integer;
     sub sum { my $s = 0xcbf29ce484222325;
       $s = ($s ^ ord $_) * 1099511628211 for split //, shift; $s }
     my $head = pack "L L a32 Q Q", 0x54535032, 1, "A" x 32, 0, sum("");
-    $head .= pack "Q", sum($head);
-    print unpack "H*", "x" x 42 . $head x 3' | sed 's/../%&/g'
+    print $head . pack "Q", sum($head)'
+}
+
+# hex - print the bytes of stdin as zpeer takes them: %41%42
+hex() {
+  od -An -v -tx1 | tr -d ' \n' | sed 's/../%&/g'
+}
+
+# forge - print a body that holds such a record at each multiple of 64, if it follows
+# the size and the bytes of "absent", and its own size
+forge() {
+  printf 'x%.0s' {1..42}
+  for _ in 1 2 3; do empty_request; done | hex
+}
+
+@test "titanic: a request without frames is set aside as damage" {
+  mkdir .titanic
+  empty_request >.titanic/titanic.log
+  start broker mdbroker -i 300 ipc://broker
+  start_titanic
+  wait_for titanic 'W: titanic.log: 64 bytes are damaged, it is kept as damaged-1'
+  uuid=$(store absent x)
+  reply_is "$uuid" '[300]'
 }
 
 @test "titanic: bytes of a body are never taken for a record" {
@@ -610,7 +630,7 @@ forge() {
   start broker mdbroker -i 300 ipc://broker
   start_titanic
   closed=$(store absent 'closed later')
-  head -c 128 .titanic/titanic.log | od -An -v -tx1 | tr -d ' \n' | sed 's/../%&/g' >copy
+  head -c 128 .titanic/titanic.log | hex >copy
   ask titanic.close "$closed"
   note 'a request that holds a forged record, and is cut short'
   uuid=$(store absent "$(forge)")
