@@ -45,9 +45,8 @@ struct ring {
     zg_msg slot[CAPACITY];
 };
 
-static struct ring idle; /* the routing ids of idle workers */
-static struct ring
-    waiting; /* requests that arrived while no worker was there */
+/* The routing ids of idle workers; requests that wait for the first worker. */
+static struct ring idle, waiting;
 static void *frontend, *backend;
 static int64_t absent_at; /* if no worker sends until then, none is there */
 
@@ -103,7 +102,7 @@ static void set_idle(zmq_msg_t *id)
         fprintf(stderr, "W: refused a worker: %d are idle\n", CAPACITY);
 }
 
-/* Keep a request until there is a worker. */
+/* Keep a request until there is a worker. The newest 1000 are kept. */
 static void hold(zg_msg *request)
 {
     zg_msg oldest = { 0 };
