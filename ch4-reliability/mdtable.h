@@ -5,7 +5,8 @@
  * A key is a frame: a routing id or the name of a service. A value is any
  * struct that begins with a struct entry. The table never grows, but its chains
  * stay short. In mdbroker, a service exists only while it has a worker or a
- * request. Requests are limited to 50,000, workers by the number of descriptors.
+ * request. Requests are limited to 50,000, and workers by the number of
+ * descriptors.
  */
 #pragma once
 #include "zg.h"
