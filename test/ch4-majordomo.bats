@@ -380,6 +380,15 @@ at_work() {
   wait_for worker 'work' 2      # the request was requeued
 }
 
+@test "majordomo: -v prints a frame with control characters in hex, also with those above 127" {
+  broker -v
+  tell '' MDPC01 mmi.service 'a%85' '%,' '' MDPC01 mmi.service 'a%1F' '%,' \
+    '' MDPC01 mmi.service 'a%C3%85'
+  wait_for broker 'received.*\[MDPC01\] \[mmi.service\] \[6185\]$'
+  wait_for broker 'received.*\[611F\]$'
+  wait_for broker $'received.*\\[a\xc3\x85\\]$'    # UTF-8
+}
+
 @test "tripping: foreign messages do not stop it" {
   start tripping tripping -n 100000000 ipc://front ipc://back
   wait_for tripping 'backend bound'

@@ -159,5 +159,6 @@ stops_in_any_state() {
       wait_for "$name" '^I'     # it awaits signals by then
       if ((RANDOM % 2)); then stop "$name" INT; else stop "$name"; fi
     done
+    [[ $(lines_of queue 'Context was terminated') == 0 ]]
   done
 }
