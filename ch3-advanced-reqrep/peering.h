@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: 0BSD */
 /* peering.h - shared by the peering programs: endpoints, state messages and the
- * lists of workers. The flow of requests and replies is in each program.
+ * queue of idle workers. The flow of requests and replies is in each program.
+ *
+ * A broker keeps no table of requests: the envelope of a reply names the peer
+ * or the client that it is for. A client whose routing id is the name of a
+ * connected peer loses its replies, and no others.
  *
  * Every cluster has a name. Its broker binds sockets to ipc://NAME-PART.ipc in
  * the current directory and connects to those of its peers.
  */
 #pragma once
 #include "zg.h"
-#include <sys/queue.h>
 
 /* Write the endpoint of one part of a cluster to text. */
 static inline void endpoint_of(char text[256], const char *name,
@@ -78,99 +81,45 @@ static inline void *cloud_socket(void *ctx, const char *name)
     return sock;
 }
 
-/* ---- Workers ----------------------------------------------------------------
- *
- * With each busy worker stands the origin of its request, to which the reply
- * must return. Both lists are in the order in which workers joined them. */
-enum { MAX_WORKERS = 1000 };
-
-enum origin { NONE, CLIENT, PEER }; /* NONE: the worker is idle */
-
-struct worker {
-    TAILQ_ENTRY(worker) next;
-    zmq_msg_t id;
-    enum origin origin; /* of the request it works on */
-};
-TAILQ_HEAD(worker_list, worker);
-
-static struct worker_list idle = TAILQ_HEAD_INITIALIZER(idle);
-static struct worker_list busy = TAILQ_HEAD_INITIALIZER(busy);
-static int idle_count, worker_count;
-
-static inline void remove_worker(struct worker *worker)
+/* Exit if two names are equal: two connections that set the same routing id
+ * would displace each other again and again (ZMQ_ROUTER_HANDOVER). */
+static inline void check_names(char **names)
 {
-    if (worker->origin == NONE) {
-        TAILQ_REMOVE(&idle, worker, next);
-        idle_count--;
-    } else {
-        TAILQ_REMOVE(&busy, worker, next);
+    for (; *names != NULL; names++)
+        for (char **other = names + 1; *other != NULL; other++)
+            if (strcmp(*names, *other) == 0)
+                zg_usage_error();
+}
+
+/* Report a reply that could not be sent. */
+static inline void report_unsent(zg_msg *reply)
+{
+    if (reply->count > 0 && errno != ETERM)
+        fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
+}
+
+/* The routing ids of idle workers, longest idle first, in a ring buffer. */
+enum { MAX_IDLE = 1000 };
+static zmq_msg_t idle[MAX_IDLE];
+static int oldest, idle_count;
+
+static inline void add_idle(zmq_msg_t *id)
+{
+    for (int n = 0; n < idle_count; n++)
+        if (zg_equal(id, &idle[(oldest + n) % MAX_IDLE]))
+            return;
+    if (idle_count == MAX_IDLE) {
+        fprintf(stderr, "W: worker ignored, %d are idle already\n", MAX_IDLE);
+        return;
     }
-    worker_count--;
-    zmq_msg_close(&worker->id);
-    free(worker);
+    zmq_msg_t *slot = &idle[(oldest + idle_count++) % MAX_IDLE];
+    zmq_msg_init(slot);
+    zmq_msg_copy(slot, id);
 }
 
-static inline struct worker *find_worker(struct worker_list *list,
-                                         zmq_msg_t *id)
+static inline void remove_oldest(void)
 {
-    struct worker *worker;
-
-    TAILQ_FOREACH(worker, list, next)
-        if (zg_equal(id, &worker->id))
-            break;
-    return worker;
-}
-
-/* Append a new worker to the idle list. If there are too many workers, remove
- * the one that has been busy longest, which has probably died, or, if none is
- * busy, the new one. */
-static inline void add_worker(zmq_msg_t *id)
-{
-    struct worker *worker = calloc(1, sizeof *worker);
-
-    if (worker == NULL)
-        zg_die("calloc");
-    zmq_msg_init(&worker->id);
-    zmq_msg_copy(&worker->id, id);
-    TAILQ_INSERT_TAIL(&idle, worker, next);
-    idle_count++;
-    if (++worker_count > MAX_WORKERS) {
-        fprintf(stderr, "W: more than %d workers\n", MAX_WORKERS);
-        remove_worker(TAILQ_EMPTY(&busy) ? worker : TAILQ_FIRST(&busy));
-    }
-}
-
-/* Put the sender of a message on the idle list, and add it if it is new. Return
- * the origin of the request that it has finished; NONE if it had none. */
-static inline enum origin mark_idle(zmq_msg_t *id)
-{
-    struct worker *worker = find_worker(&busy, id);
-
-    if (worker == NULL) {
-        if (find_worker(&idle, id) == NULL)
-            add_worker(id);
-        return NONE;
-    }
-    enum origin origin = worker->origin;
-    worker->origin = NONE;
-    TAILQ_REMOVE(&busy, worker, next);
-    TAILQ_INSERT_TAIL(&idle, worker, next);
-    idle_count++;
-    return origin;
-}
-
-static inline void mark_busy(struct worker *worker, enum origin origin)
-{
-    TAILQ_REMOVE(&idle, worker, next);
-    TAILQ_INSERT_TAIL(&busy, worker, next);
-    worker->origin = origin;
+    zmq_msg_close(&idle[oldest]);
+    oldest = (oldest + 1) % MAX_IDLE;
     idle_count--;
-}
-
-static inline void remove_all_workers(void)
-{
-    while (!TAILQ_EMPTY(&idle))
-        remove_worker(TAILQ_FIRST(&idle));
-    while (!TAILQ_EMPTY(&busy))
-        remove_worker(TAILQ_FIRST(&busy));
 }

@@ -53,36 +53,40 @@ static void *ctx, *localfe, *localbe, *cloudfe, *cloudbe;
 static char **peers;
 static int peer_count;
 static long timeout;
-static zg_msg request; /* the next one to be routed */
-static enum origin request_origin;
 
-/* Send a request once a second. Give up on a reply after `timeout`: close the
- * socket, so that a late reply cannot be mistaken for the next one. */
-static void *client(void *arg)
+/* The next request by origin: [client][][body...] or [peer][client][][body...].
+ * Brokers in other languages send [peer][][client][][body...]; a worker returns
+ * that envelope unchanged. */
+enum origin { CLIENT, PEER };
+static zg_msg request[2];
+
+/* Send a request and print its reply. The socket serves one request, so that a
+ * late reply cannot be mistaken for that of the next. False on shutdown. */
+static bool send_request(void)
 {
+    void *sock = zg_socket(ctx, ZMQ_REQ);
+    zmq_pollitem_t item = { sock, 0, ZMQ_POLLIN, 0 };
     zg_msg msg = { 0 };
     char text[64];
-    int ready;
 
-    do {
-        void *sock = zg_socket(ctx, ZMQ_REQ);
-        zmq_pollitem_t item = { sock, 0, ZMQ_POLLIN, 0 };
-        zg_set(sock, ZMQ_LINGER, 0);
-        connect_part(sock, zg_value[0], "localfe");
-        do {
-            zmq_send(sock, "HELLO", 5, 0);
-            ready = zg_poll(&item, 1, zg_now() + timeout);
-            if (ready == 1 && zg_recv(&msg, sock, 0) && msg.count > 0)
-                printf("Client: %s\n",
-                       zg_text(&msg.frame[0], text, sizeof text));
-            else if (ready == 0)
-                fprintf(stderr, "W: a request was lost\n");
-            if (!zg_sleep(sock, 1000))
-                ready = -1;
-        } while (ready == 1);
-        zmq_close(sock);
-    } while (ready == 0);
+    zg_set(sock, ZMQ_LINGER, 0);
+    connect_part(sock, zg_value[0], "localfe");
+    zmq_send(sock, "HELLO", 5, 0);
+    int ready = zg_poll(&item, 1, zg_now() + timeout);
+    if (ready == 1 && zg_recv(&msg, sock, 0) && msg.count > 0)
+        printf("Client: %s\n", zg_text(&msg.frame[0], text, sizeof text));
+    else if (ready == 0)
+        fprintf(stderr, "W: no reply within %ld ms\n", timeout);
+    bool running = ready != -1 && zg_sleep(sock, 1000);
     zg_clear(&msg);
+    zmq_close(sock);
+    return running;
+}
+
+static void *client(void *arg)
+{
+    while (send_request())
+        continue;
     return arg;
 }
 
@@ -107,22 +111,21 @@ static void *worker(void *arg)
     return arg;
 }
 
-static void send_reply(zg_msg *msg, void *sock)
-{
-    if (!zg_send(msg, sock, ZMQ_DONTWAIT) && errno != ETERM)
-        fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
-}
-
 /* [worker][][01] registers a worker. Each later message is a reply,
- * [worker][][client][][reply...] or [worker][][peer][client][][reply...]. */
+ * [worker][][client][][reply...] or [worker][][peer][client][][reply...]. Its
+ * sender is idle after any message: a REQ worker that has sent waits. */
 static void from_worker(zg_msg *msg)
 {
-    enum origin origin = mark_idle(&msg->frame[0]);
+    bool ready = msg->count == 3 && zg_is(msg, 1, "") && zg_is(msg, 2, "\001");
+    bool reply = zg_is(msg, 1, "") && zg_delimiter(msg, 3) > 0;
 
-    if (origin != NONE && zg_is(msg, 1, "") && zg_delimiter(msg, 3) > 0) {
-        zg_pop(msg, 2);
-        send_reply(msg, origin == PEER ? cloudfe : localfe);
-    } else if (origin != NONE || msg->count != 3 || !zg_is(msg, 2, "\001")) {
+    add_idle(&msg->frame[0]);
+    if (reply) {
+        zg_pop(msg, 2); /* the first frame names a connected peer or a client */
+        if (!zg_send(msg, cloudfe, ZMQ_DONTWAIT) && errno == EHOSTUNREACH)
+            zg_send(msg, localfe, ZMQ_DONTWAIT);
+        report_unsent(msg);
+    } else if (!ready) {
         zg_drop(msg, "a worker");
     }
 }
@@ -132,66 +135,73 @@ static void from_peer(zg_msg *msg)
 {
     if (zg_delimiter(msg, 2) > 0) {
         zg_pop(msg, 1);
-        send_reply(msg, localfe);
+        zg_send(msg, localfe, ZMQ_DONTWAIT);
+        report_unsent(msg);
     } else {
         zg_drop(msg, "a peer");
     }
 }
 
-/* Read the next request, alternately from clients and from peers:
- * [client][][body...] or [peer][client][][body...]. Brokers in other languages
- * add an empty frame behind [peer]; the worker returns it with the envelope. */
-static bool next_request(void)
+/* Read a request of this origin unless one is held. True if one is held now. */
+static bool fetch_request(enum origin origin)
 {
-    static bool peers_turn;
+    zg_msg *msg = &request[origin];
+    bool from_peer = origin == PEER;
 
-    for (int i = 0; i < 2 && request.count == 0; i++) {
-        peers_turn = !peers_turn;
-        if (!zg_recv(&request, peers_turn ? cloudfe : localfe, ZMQ_DONTWAIT))
-            continue;
-        request_origin = peers_turn ? PEER : CLIENT;
-        if (zg_delimiter(&request, 1) > 0
-            && request.count <= MAX_FRAMES + peers_turn)
-            return true;
-        zg_drop(&request, peers_turn ? "a peer" : "a client");
-    }
-    return request.count > 0;
+    if (msg->count > 0)
+        return true;
+    if (!zg_recv(msg, from_peer ? cloudfe : localfe, ZMQ_DONTWAIT))
+        return false;
+    if (zg_delimiter(msg, 1) == 0 || msg->count > MAX_FRAMES + from_peer)
+        zg_drop(msg, from_peer ? "a peer" : "a client");
+    return msg->count > 0;
 }
 
-/* Send [peer][client][][body...]. */
-static bool send_to_peer(const char *peer)
+/* Send [peer][client][][body...]. Keep the request if that peer is not
+ * connected. */
+static void send_to_peer(const char *peer)
 {
-    zg_insert(&request, 0, peer, strlen(peer));
-    if (zg_send(&request, cloudbe, ZMQ_DONTWAIT))
-        return true;
-    zg_pop(&request, 1);
-    return false;
+    zg_msg *msg = &request[CLIENT];
+
+    zg_insert(msg, 0, peer, strlen(peer));
+    if (!zg_send(msg, cloudbe, ZMQ_DONTWAIT))
+        zg_pop(msg, 1);
 }
 
 /* Send [worker][] and the request to the first reachable idle worker. */
-static void send_to_worker(void)
+static void send_to_worker(zg_msg *msg)
 {
-    struct worker *worker;
-
-    while (request.count > 0 && (worker = TAILQ_FIRST(&idle)) != NULL) {
-        zg_insert(&request, 0, "", 0);
-        zg_insert(&request, 0, zmq_msg_data(&worker->id),
-                  zmq_msg_size(&worker->id));
-        if (zg_send(&request, localbe, ZMQ_DONTWAIT)) {
-            mark_busy(worker, request_origin);
-        } else {
-            zg_pop(&request, 2);
-            remove_worker(worker);
-        }
+    while (msg->count > 0 && idle_count > 0) {
+        zg_insert(msg, 0, "", 0);
+        zg_insert(msg, 0, zmq_msg_data(&idle[oldest]),
+                  zmq_msg_size(&idle[oldest]));
+        if (!zg_send(msg, localbe, ZMQ_DONTWAIT))
+            zg_pop(msg, 2);
+        remove_oldest();
     }
 }
 
-static void route(void)
+/* Send one request of a client in five to a peer, chosen at random, and all
+ * others to a worker. */
+static void route(enum origin origin)
 {
-    if (request_origin == CLIENT && peer_count > 0 && random() % 5 == 0
-        && send_to_peer(peers[random() % peer_count]))
-        return;
-    send_to_worker();
+    if (origin == CLIENT && peer_count > 0 && random() % 5 == 0)
+        send_to_peer(peers[random() % peer_count]);
+    send_to_worker(&request[origin]);
+}
+
+/* Route requests, alternately of clients and of peers, while a worker is idle. */
+static void route_requests(void)
+{
+    static enum origin turn = CLIENT;
+    int misses = 0;
+
+    for (int n = 0; n < BATCH && idle_count > 0 && misses < 2; n++) {
+        turn = turn == CLIENT ? PEER : CLIENT;
+        misses = fetch_request(turn) ? 0 : misses + 1;
+        if (misses == 0)
+            route(turn);
+    }
 }
 
 /* Read requests only while a worker is idle. */
@@ -208,10 +218,13 @@ static void run(void)
             from_worker(&msg);
         for (int n = 0; n < BATCH && zg_recv(&msg, cloudbe, ZMQ_DONTWAIT); n++)
             from_peer(&msg);
-        for (int n = 0; n < BATCH && idle_count > 0 && next_request(); n++)
-            route();
+        route_requests();
     }
     zg_clear(&msg);
+    zg_clear(&request[CLIENT]);
+    zg_clear(&request[PEER]);
+    while (idle_count > 0)
+        remove_oldest();
 }
 
 static void open_sockets(void)
@@ -229,24 +242,24 @@ static void open_sockets(void)
 
 int main(int argc, char *argv[])
 {
-    peers = zg_args(argc, argv, usage) + 1;
+    char **names = zg_args(argc, argv, usage);
     pthread_t threads[MAX_THREADS];
-    long clients = zg_number('c'), both = clients + zg_number('w');
+    long clients = zg_number('c'), thread_count = clients + zg_number('w');
 
     timeout = zg_number('t');
-    if (both > MAX_THREADS || timeout == 0 || zg_value[0] == NULL)
+    if (thread_count > MAX_THREADS || timeout == 0 || names[0] == NULL)
         zg_usage_error();
+    check_names(names);
+    peers = names + 1;
     ctx = zg_start();
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));
     open_sockets();
-    for (int i = 0; i < both; i++)
+    for (int i = 0; i < thread_count; i++)
         threads[i] = zg_thread(i < clients ? client : worker, NULL);
     run();
-    for (int i = 0; i < both; i++)
+    for (int i = 0; i < thread_count; i++)
         pthread_join(threads[i], NULL);
-    remove_all_workers();
-    zg_clear(&request);
     zmq_close(localfe);
     zmq_close(localbe);
     zmq_close(cloudfe);

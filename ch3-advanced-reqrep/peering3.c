@@ -13,15 +13,15 @@
  * its idle workers when that number changes, and once per interval. With each
  * request to a peer a broker decrements its copy of the peer's number. A number
  * expires after three intervals without a new one: the peer is dead, frozen or
- * cut off. The broker counts these intervals by its own -i, so that of all
- * brokers must be the same.
+ * cut off. The broker counts these intervals by its own -i, so all brokers must
+ * have the same -i.
  *
- * Two brokers can count on the same idle worker, and a state can be older than
- * the request that a broker has just sent. The request then waits at the peer
- * until a worker is idle.
+ * Two brokers can count on the same idle worker. A state sent before our request
+ * arrived overwrites the decremented number. In both cases a request waits at
+ * the peer until a worker is idle.
  *
  * A request is lost with the worker or the broker that has it. Its client
- * reports the loss and continues; mdbroker.c shows how to recover requests.
+ * times out and continues; mdbroker.c shows how to recover requests.
  *
  * Build: cc -Icommon ch3-advanced-reqrep/peering3.c -o peering3 -lzmq -lpthread
  *
@@ -70,9 +70,11 @@ static int peer_count;
 static long timeout;
 static int64_t interval;
 
-/* The next request of clients and that of peers, by origin: [client][][body...]
- * and [peer][client][][body...]. The count of a missing request is 0. */
-static zg_msg request[3];
+/* The next request by origin: [client][][body...] or [peer][client][][body...].
+ * Brokers in other languages send [peer][][client][][body...]; a worker returns
+ * that envelope unchanged. */
+enum origin { CLIENT, PEER };
+static zg_msg request[2];
 
 static void report(void *sock, const char *format, const char *task)
 {
@@ -82,13 +84,17 @@ static void report(void *sock, const char *format, const char *task)
     zmq_send(sock, line, (size_t) size, 0);
 }
 
-/* Return 1 if the reply came, 0 on timeout, -1 on shutdown. */
-static int run_task(void *sock, void *reports)
+/* Send a task and report its reply. The socket serves one task, so that a late
+ * reply cannot be mistaken for that of the next. False on shutdown. */
+static bool run_task(void *reports)
 {
+    void *sock = zg_socket(ctx, ZMQ_REQ);
     zmq_pollitem_t item = { sock, 0, ZMQ_POLLIN, 0 };
     zg_msg msg = { 0 };
     char task[8];
 
+    zg_set(sock, ZMQ_LINGER, 0);
+    connect_part(sock, zg_value[0], "localfe");
     sprintf(task, "%04lX", random() & 0xffff);
     zmq_send(sock, task, strlen(task), 0);
     int ready = zg_poll(&item, 1, zg_now() + timeout);
@@ -96,30 +102,22 @@ static int run_task(void *sock, void *reports)
         report(reports, zg_is(&msg, 0, task) ? "%s" : "E: wrong reply to %s",
                task);
     else if (ready == 0)
-        report(reports, "E: lost task %s", task);
+        report(reports, "E: no reply to %s", task);
     zg_clear(&msg);
-    return ready;
+    zmq_close(sock);
+    return ready != -1;
 }
 
-/* Send bursts of up to 14 tasks, up to 4 s apart. After a timeout, open a new
- * socket, so that a late reply cannot be mistaken for the next one. */
+/* Send bursts of up to 14 tasks, up to 4 s apart. */
 static void *client(void *arg)
 {
     void *reports = zg_socket(ctx, ZMQ_PUSH);
-    int ready;
 
     connect_part(reports, zg_value[0], "monitor");
-    do {
-        void *sock = zg_socket(ctx, ZMQ_REQ);
-        zg_set(sock, ZMQ_LINGER, 0);
-        connect_part(sock, zg_value[0], "localfe");
-        do {
-            ready = zg_sleep(sock, random() % 5 * 1000) ? 1 : -1;
-            for (long burst = random() % 15; burst > 0 && ready == 1; burst--)
-                ready = run_task(sock, reports);
-        } while (ready == 1);
-        zmq_close(sock);
-    } while (ready == 0);
+    while (zg_sleep(reports, random() % 5 * 1000))
+        for (long burst = random() % 15; burst > 0 && run_task(reports);
+             burst--)
+            continue;
     zmq_close(reports);
     return arg;
 }
@@ -140,22 +138,21 @@ static void *worker(void *arg)
     return arg;
 }
 
-static void send_reply(zg_msg *msg, void *sock)
-{
-    if (!zg_send(msg, sock, ZMQ_DONTWAIT) && errno != ETERM)
-        fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
-}
-
 /* [worker][][01] registers a worker. Each later message is a reply,
- * [worker][][client][][reply...] or [worker][][peer][client][][reply...]. */
+ * [worker][][client][][reply...] or [worker][][peer][client][][reply...]. Its
+ * sender is idle after any message: a REQ worker that has sent waits. */
 static void from_worker(zg_msg *msg)
 {
-    enum origin origin = mark_idle(&msg->frame[0]);
+    bool ready = msg->count == 3 && zg_is(msg, 1, "") && zg_is(msg, 2, "\001");
+    bool reply = zg_is(msg, 1, "") && zg_delimiter(msg, 3) > 0;
 
-    if (origin != NONE && zg_is(msg, 1, "") && zg_delimiter(msg, 3) > 0) {
-        zg_pop(msg, 2);
-        send_reply(msg, origin == PEER ? cloudfe : localfe);
-    } else if (origin != NONE || msg->count != 3 || !zg_is(msg, 2, "\001")) {
+    add_idle(&msg->frame[0]);
+    if (reply) {
+        zg_pop(msg, 2); /* the first frame names a connected peer or a client */
+        if (!zg_send(msg, cloudfe, ZMQ_DONTWAIT) && errno == EHOSTUNREACH)
+            zg_send(msg, localfe, ZMQ_DONTWAIT);
+        report_unsent(msg);
+    } else if (!ready) {
         zg_drop(msg, "a worker");
     }
 }
@@ -165,7 +162,8 @@ static void from_peer(zg_msg *msg)
 {
     if (zg_delimiter(msg, 2) > 0) {
         zg_pop(msg, 1);
-        send_reply(msg, localfe);
+        zg_send(msg, localfe, ZMQ_DONTWAIT);
+        report_unsent(msg);
     } else {
         zg_drop(msg, "a peer");
     }
@@ -175,14 +173,16 @@ static void from_peer(zg_msg *msg)
 static void from_state(zg_msg *msg)
 {
     long workers = parse_state(msg);
+    int i = 0;
 
-    for (int i = 0; i < peer_count && workers >= 0; i++)
-        if (zg_is(msg, 0, peers[i].name)) {
-            peers[i].capacity = workers;
-            peers[i].expiry = zg_now() + LIVENESS * interval;
-            return;
-        }
-    zg_drop(msg, "a peer");
+    while (i < peer_count && !zg_is(msg, 0, peers[i].name))
+        i++;
+    if (workers == -1 || i == peer_count) {
+        zg_drop(msg, "a peer");
+        return;
+    }
+    peers[i].capacity = workers;
+    peers[i].expiry = zg_now() + LIVENESS * interval;
 }
 
 static void print_report(zg_msg *msg)
@@ -196,9 +196,7 @@ static void print_report(zg_msg *msg)
         zg_drop(msg, "a client");
 }
 
-/* Read a request of this origin unless one is held. True if one is held now.
- * Brokers in other languages add an empty frame behind [peer]; the worker
- * returns it with the envelope. */
+/* Read a request of this origin unless one is held. True if one is held now. */
 static bool fetch_request(enum origin origin)
 {
     zg_msg *msg = &request[origin];
@@ -214,20 +212,15 @@ static bool fetch_request(enum origin origin)
 }
 
 /* Send [worker][] and the request to the first reachable idle worker. */
-static void send_to_worker(enum origin origin)
+static void send_to_worker(zg_msg *msg)
 {
-    struct worker *worker;
-    zg_msg *msg = &request[origin];
-
-    while (msg->count > 0 && (worker = TAILQ_FIRST(&idle)) != NULL) {
+    while (msg->count > 0 && idle_count > 0) {
         zg_insert(msg, 0, "", 0);
-        zg_insert(msg, 0, zmq_msg_data(&worker->id), zmq_msg_size(&worker->id));
-        if (zg_send(msg, localbe, ZMQ_DONTWAIT)) {
-            mark_busy(worker, origin);
-        } else {
+        zg_insert(msg, 0, zmq_msg_data(&idle[oldest]),
+                  zmq_msg_size(&idle[oldest]));
+        if (!zg_send(msg, localbe, ZMQ_DONTWAIT))
             zg_pop(msg, 2);
-            remove_worker(worker);
-        }
+        remove_oldest();
     }
 }
 
@@ -268,7 +261,7 @@ static void route_requests(void)
     for (int n = 0; n < BATCH && idle_count > 0 && misses < 2; n++) {
         turn = turn == CLIENT ? PEER : CLIENT;
         misses = fetch_request(turn) ? 0 : misses + 1;
-        send_to_worker(turn);
+        send_to_worker(&request[turn]);
     }
     for (int n = 0; n < BATCH && idle_count == 0; n++) {
         if ((peer = best_peer()) == NULL || !fetch_request(CLIENT))
@@ -313,6 +306,10 @@ static void run(void)
         }
     }
     zg_clear(&msg);
+    zg_clear(&request[CLIENT]);
+    zg_clear(&request[PEER]);
+    while (idle_count > 0)
+        remove_oldest();
 }
 
 static void open_sockets(void)
@@ -349,12 +346,14 @@ int main(int argc, char *argv[])
 {
     char **names = zg_args(argc, argv, usage);
     pthread_t threads[MAX_THREADS];
-    long clients = zg_number('c'), both = clients + zg_number('w');
+    long clients = zg_number('c'), thread_count = clients + zg_number('w');
 
     timeout = zg_number('t');
     interval = zg_number('i');
-    if (both > MAX_THREADS || timeout == 0 || interval == 0 || names[0] == NULL)
+    if (thread_count > MAX_THREADS || timeout == 0 || interval == 0
+        || names[0] == NULL)
         zg_usage_error();
+    check_names(names);
     for (char **name = names + 1; *name != NULL; name++) {
         if (peer_count == MAX_PEERS)
             zg_usage_error();
@@ -364,14 +363,11 @@ int main(int argc, char *argv[])
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));
     open_sockets();
-    for (int i = 0; i < both; i++)
+    for (int i = 0; i < thread_count; i++)
         threads[i] = zg_thread(i < clients ? client : worker, NULL);
     run();
-    for (int i = 0; i < both; i++)
+    for (int i = 0; i < thread_count; i++)
         pthread_join(threads[i], NULL);
-    remove_all_workers();
-    zg_clear(&request[CLIENT]);
-    zg_clear(&request[PEER]);
     close_sockets();
     zg_stop(ctx);
     return EXIT_SUCCESS;

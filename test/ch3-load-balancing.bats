@@ -208,3 +208,40 @@ start_worker() { # NAME [OPTION...]
   wait_for broker '^W: dropped a malformed message of 19 frames from a client'
   run -0 zpeer -t 9000 REQ ipc://front next
 }
+
+# register_strangers SOCKET READY - connect a thousand workers, one after the other,
+# that register and die
+register_strangers() {
+  perl -MIO::Socket::UNIX -e '
+    my $greeting = pack("C a8 C C C a20 x32", 0xff, "", 0x7f, 3, 0, "NULL");
+    my $body = pack("C/a*", "READY") . pack("C/a* N/a*", "Socket-Type", "DEALER");
+    my $ready = pack("C C/a*", 4, $body);
+    my $message = pack("C C/a* C C/a*", 1, "", 0, $ARGV[1]);
+    for (1 .. 1000) {
+      my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die;
+      my $answer = "";
+      syswrite($s, $greeting . $ready);
+      sysread($s, $answer, 999, length $answer) or die until $answer =~ /Socket-Type.+ROUTER/s;
+      syswrite($s, $message);
+      shutdown($s, 1);
+      1 while sysread($s, $answer, 999);
+    }' "$@"
+}
+
+@test "load balancing: a thousand strangers that register displace no idle worker" {
+  local commands=("lbbroker -c 0 -w 0 ipc://front ipc://back"
+    "peering2 -c 0 -w 0 me" "peering3 -c 0 -w 0 me")
+  local fronts=(front me-localfe.ipc me-localfe.ipc)
+  local backs=(back me-localbe.ipc me-localbe.ipc) readys=(READY %01 %01) n
+  for n in 0 1 2; do
+    eval "start broker ${commands[n]}"
+    start worker zpeer -e -n 0 -t 600000 REQ "ipc://${backs[n]}" "${readys[n]}"
+    run -0 zpeer -t 9000 REQ "ipc://${fronts[n]}" first
+    register_strangers "${backs[n]}" "${readys[n]/\%01/$'\001'}"
+    wait_for broker '^W: worker ignored, 1000 are idle already'
+    for turn in 1 2 3; do run -0 zpeer -t 9000 REQ "ipc://${fronts[n]}" "$turn"; done
+    stop broker
+    kill9 worker
+    rm ./*.log
+  done
+}

@@ -56,7 +56,7 @@ load helpers
   note 'a broker without its peer: its own workers serve all requests'
   start me peering2 -t 500 me you
   wait_for me 'Client: OK' 30
-  [[ $(lines_of me 'was lost') -eq 0 ]]
+  [[ $(lines_of me 'no reply') -eq 0 ]]
   note 'the peer starts'
   start you peering2 -c 0 -t 500 you me
   wait_for you 'Worker: HELLO' 5
@@ -78,7 +78,7 @@ load helpers
   start you peering2 -s 2 you me
   wait_for me 'Client: OK' 40
   wait_for you 'Client: OK' 40
-  [[ $(lines_of me 'was lost') -eq 0 && $(lines_of you 'was lost') -eq 0 ]]
+  [[ $(lines_of me 'no reply') -eq 0 && $(lines_of you 'no reply') -eq 0 ]]
   stop me INT
   stop you INT
 }
@@ -175,6 +175,30 @@ load helpers
   done
 }
 
+@test "cloud flow: a worker with a fixed id that restarts while it is busy is used again" {
+  for program in peering2 peering3; do
+    start me "$program" -c 0 -w 0 me
+    start worker zpeer -i worker -n 9 -t 60000 DEALER ipc://me-localbe.ipc '' '%01'
+    start lost zpeer -t 60000 REQ ipc://me-localfe.ipc first
+    wait_for worker 'first'
+    kill9 worker
+    start worker zpeer -e -i worker -n 0 -t 60000 REQ ipc://me-localbe.ipc '%01'
+    run -0 zpeer -t 9000 REQ ipc://me-localfe.ipc second
+    stop me
+    run ! grep '^W:' me.log
+    kill9 worker
+    kill9 lost
+    rm ./*.log
+  done
+}
+
+@test "cloud flow: the name of a broker may occur only once" {
+  for program in peering2 peering3; do
+    run -2 "$program" me you me
+    run -2 "$program" me you you
+  done
+}
+
 @test "cloud flow: a peer that sends many requests and dies does not stop the broker" {
   for program in peering2 peering3; do
     start me "$program" -c 0 -w 0 me you
@@ -212,12 +236,12 @@ load helpers
   start DC3 peering3 -c 0 -i 200 DC3 DC1 DC2
   done_tasks() { lines_of DC1 '^DC1: [0-9A-F]{4}$'; }
   wait_for DC1 '^DC1: [0-9A-F]{4}$' 20
-  [[ $(lines_of DC1 'lost task') -eq 0 ]]
+  [[ $(lines_of DC1 'no reply') -eq 0 ]]
   kill9 DC2
   wait_for DC1 '^DC1: [0-9A-F]{4}$' $(($(done_tasks) + 20))
   freeze DC3
-  note 'no peer is left: clients report the tasks of DC3 as lost'
-  wait_for DC1 'lost task'
+  note 'no peer is left: clients report that no reply to the tasks of DC3 came'
+  wait_for DC1 'no reply'
   thaw DC3
   wait_for DC1 '^DC1: [0-9A-F]{4}$' $(($(done_tasks) + 20))
   note 'DC2 restarts'
@@ -246,7 +270,7 @@ publish_dc2() { # WORKERS
 @test "federation: a peer gets as many tasks as it has workers, and no more" {
   start DC1 peering3 -w 0 -c 30 -t 1000 -i 60000 DC1 DC2
   publish_dc2 3
-  wait_for DC1 'lost task' 20
+  wait_for DC1 'no reply' 20
   [[ $(lines_of DC2 '^\[DC1\]') -eq 3 ]]
 }
 
@@ -255,7 +279,7 @@ publish_dc2() { # WORKERS
   start DC3 peering3 -c 0 -i 200 DC3 DC1
   start DC1 peering3 -w 0 -c 20 -t 5000 DC1 DC2 DC3
   wait_for DC1 '^DC1: [0-9A-F]{4}$' 20
-  [[ $(lines_of DC1 'lost task') -eq 0 ]]
+  [[ $(lines_of DC1 'no reply') -eq 0 ]]
   stop DC1
   stop DC3
 }
@@ -264,10 +288,10 @@ publish_dc2() { # WORKERS
   start DC1 peering3 -w 0 -c 30 -t 1000 -i 200 DC1 DC2
   publish_dc2 9999
   wait_for DC2 '^\[DC1\]'
-  wait_for DC1 'lost task' 40       # more than a second after its last state
+  wait_for DC1 'no reply' 40       # more than a second after its last state
   local got
   got=$(lines_of DC2 '^\[DC1\]')
-  wait_for DC1 'lost task' 80
+  wait_for DC1 'no reply' 80
   [[ $(lines_of DC2 '^\[DC1\]') -eq $got ]]
 }
 
