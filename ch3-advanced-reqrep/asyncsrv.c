@@ -12,10 +12,10 @@
  * reply, so any worker can reply to any client, as often as it wants:
  *     [client][request]  ->  [client][request], 0 to 4 times
  *
- * zmq_proxy() silently drops a reply whose client has disconnected. It would
- * end if the send failed, so ZMQ_ROUTER_MANDATORY is not set here. A request is
- * lost with the worker that has it, and the client cannot know how many replies
- * to expect. mdcliapi2.c has one reply per request.
+ * zmq_proxy() silently drops a reply whose client has disconnected. It ends
+ * when a send fails, so ZMQ_ROUTER_MANDATORY is not set here. A request is lost
+ * with the worker that has it, and the client cannot know how many replies to
+ * expect. mdcliapi2.c has one reply per request.
  *
  * Build: cc -Icommon ch3-advanced-reqrep/asyncsrv.c -o asyncsrv -lzmq -lpthread
  *
@@ -52,6 +52,7 @@ static void *client(void *endpoint)
     zg_msg msg = { 0 };
     int ready, size;
 
+    /* Set the id that it prints, so that traces show it too. */
     size = sprintf(id, "%04lX-%04lX", random() & 0xffff, random() & 0xffff);
     zg_must(zmq_setsockopt(server, ZMQ_ROUTING_ID, id, (size_t) size));
     zg_connect(server, endpoint);
@@ -60,6 +61,7 @@ static void *client(void *endpoint)
             printf("%s %s\n", id, zg_text(&msg.frame[0], text, sizeof text));
         if (zg_now() >= request_at) {
             size = sprintf(text, "request #%d", n++);
+            /* If the queue is full, this request is lost. */
             zmq_send(server, text, (size_t) size, ZMQ_DONTWAIT);
             request_at = zg_now() + REQUEST_INTERVAL_MS;
         }
@@ -117,8 +119,8 @@ int main(int argc, char *argv[])
 
     zg_args(argc, argv, usage);
     long run_ms = zg_number('t'), workers = zg_number('w');
-    long both = workers + zg_number('c');
-    if (both > MAX_THREADS)
+    long thread_count = workers + zg_number('c');
+    if (thread_count > MAX_THREADS)
         zg_usage_error();
     ctx = zg_start();
     if (zg_value['s'] != NULL)
@@ -131,13 +133,13 @@ int main(int argc, char *argv[])
     zg_must(zmq_bind(backend, "inproc://backend"));
     zg_bind(frontend, "server", zg_value[0]);
     zg_must(zmq_getsockopt(frontend, ZMQ_LAST_ENDPOINT, endpoint, &size));
-    threads[both] = zg_thread(run_server, NULL);
-    for (int i = 0; i < both; i++)
+    threads[thread_count] = zg_thread(run_server, NULL);
+    for (int i = 0; i < thread_count; i++)
         threads[i] =
             i < workers ? zg_thread(worker, NULL) : zg_thread(client, endpoint);
     zg_poll(&item, 1, run_ms > 0 ? zg_now() + run_ms : ZG_FOREVER);
     zmq_ctx_shutdown(ctx);
-    for (int i = 0; i <= both; i++)
+    for (int i = 0; i <= thread_count; i++)
         pthread_join(threads[i], NULL);
     zmq_close(frontend);
     zmq_close(backend);

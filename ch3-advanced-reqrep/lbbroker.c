@@ -12,7 +12,8 @@
  *
  * A request is lost if its worker dies before it replies: see ppqueue.c and
  * mdbroker.c. While there is no worker, requests wait without a time limit, and
- * clients that retry fill the queues of libzmq: see spqueue.c.
+ * clients that retry fill the queues of libzmq: see spqueue.c. A worker that
+ * registers while 1000 are idle is ignored.
  *
  * Build: cc -Icommon ch3-advanced-reqrep/lbbroker.c -o lbbroker -lzmq -lpthread
  *
@@ -89,7 +90,8 @@ static void from_worker(zg_msg *msg)
 }
 
 /* Read the next request, [client][][body...], unless one is held because no
- * worker could be reached. False if there is none. */
+ * worker could be reached. False if none is held: no request had arrived, or it
+ * was malformed. */
 static bool next_request(zg_msg *request)
 {
     if (request->count > 0)
@@ -191,17 +193,17 @@ int main(int argc, char *argv[])
     pthread_t threads[MAX_THREADS + 1];
 
     zg_args(argc, argv, usage);
-    long clients = zg_number('c'), both = clients + zg_number('w');
-    if (both > MAX_THREADS)
+    long clients = zg_number('c'), thread_count = clients + zg_number('w');
+    if (thread_count > MAX_THREADS)
         zg_usage_error();
     ctx = zg_start();
     frontend = router("frontend", zg_value[0], front);
     backend = router("backend", zg_value[1], back);
-    for (int i = 0; i < both; i++)
+    for (int i = 0; i < thread_count; i++)
         threads[i] =
             i < clients ? zg_thread(client, front) : zg_thread(worker, back);
-    threads[both] = zg_thread(broker, NULL);
-    for (int i = 0; i <= both; i++) {
+    threads[thread_count] = zg_thread(broker, NULL);
+    for (int i = 0; i <= thread_count; i++) {
         if (i == clients && clients > 0)
             zmq_ctx_shutdown(ctx); /* all clients have ended */
         pthread_join(threads[i], NULL);
