@@ -12,8 +12,8 @@
  * tells which peer is blocked. The node closes that socket with all queued
  * messages. The peer has lost messages and must join again: clone.c shows how.
  *
- * The high-water mark stands for a time: messages per second times the seconds
- * for which a peer may be blocked. The kernel's buffers come on top.
+ * Choose the high-water mark as messages per second times the seconds that a
+ * peer may be blocked. The kernel's buffers come on top.
  *
  * Each socket has its own context. libzmq looks up names in the I/O thread of
  * the context, so a name server that does not answer stalls all its sockets.
@@ -59,6 +59,54 @@ static int peer_count;
 static int active_count; /* peers that are not dropped */
 static atomic_int open_contexts;
 
+static void drop_peer(struct peer *peer);
+
+/* Send a copy of the message. If libzmq accepts the first frame, it accepts the
+ * second one too. */
+static void send_to(struct peer *peer, zg_msg *msg)
+{
+    zg_msg copy = { 0 };
+
+    zg_append(&copy, msg->frame, msg->count);
+    if (!zg_send(&copy, peer->sock, 0) && errno == EAGAIN)
+        drop_peer(peer);
+    zg_clear(&copy);
+}
+
+/* Receive and drop replies. If a peer had to wait for us to receive, it would
+ * seem blocked. */
+static void drop_replies(struct peer *peer)
+{
+    zg_msg reply = { 0 };
+
+    for (int n = 0;
+         n < MAX_REPLIES && zg_recv(&reply, peer->sock, ZMQ_DONTWAIT); n++)
+        fprintf(stderr, "W: reply dropped: %d frames from %s\n", reply.count,
+                peer->endpoint);
+    zg_clear(&reply);
+}
+
+/* Send [message N], or [message N][body], to all peers. */
+static void send_to_all(long number, const void *body, size_t size)
+{
+    char text[32];
+    zg_msg msg = { 0 };
+
+    printf("message %ld to %d peers\n", number, active_count);
+    sprintf(text, "message %ld", number);
+    zg_insert(&msg, 0, text, strlen(text));
+    if (size > 0)
+        zg_insert(&msg, 1, body, size);
+    for (int i = 0; i < peer_count; i++)
+        if (peers[i].sock != NULL) {
+            drop_replies(&peers[i]);
+            send_to(&peers[i], &msg);
+        }
+    zg_clear(&msg);
+}
+
+/* ---- sockets and contexts -------------------------------------------------- */
+
 static void add_peer(const char *endpoint)
 {
     void *ctx = zmq_ctx_new(), *sock = zg_socket(ctx, ZMQ_DEALER);
@@ -97,51 +145,6 @@ static void drop_peer(struct peer *peer)
             zmq_strerror(errno));
     zg_set(peer->sock, ZMQ_LINGER, 0);
     close_peer(peer);
-}
-
-/* Send a copy of the message. If libzmq accepts the first frame, it accepts the
- * second one too. */
-static void send_to(struct peer *peer, zg_msg *msg)
-{
-    zg_msg copy = { 0 };
-
-    zg_append(&copy, msg->frame, msg->count);
-    if (!zg_send(&copy, peer->sock, 0) && errno == EAGAIN)
-        drop_peer(peer);
-    zg_clear(&copy);
-}
-
-/* Receive and drop replies. If a peer had to wait for us to receive, it would
- * seem blocked. */
-static void drop_replies(struct peer *peer)
-{
-    zg_msg reply = { 0 };
-
-    for (int n = 0; n < MAX_REPLIES; n++) {
-        if (!zg_recv(&reply, peer->sock, ZMQ_DONTWAIT))
-            break;
-        fprintf(stderr, "W: reply dropped: %d frames from %s\n", reply.count,
-                peer->endpoint);
-    }
-}
-
-/* Send [message N], or [message N][body], to all peers. */
-static void send_to_all(long number, const void *body, size_t size)
-{
-    char text[32];
-    zg_msg msg = { 0 };
-
-    printf("message %ld to %d peers\n", number, active_count);
-    sprintf(text, "message %ld", number);
-    zg_insert(&msg, 0, text, strlen(text));
-    if (size > 0)
-        zg_insert(&msg, 1, body, size);
-    for (int i = 0; i < peer_count; i++)
-        if (peers[i].sock != NULL) {
-            drop_replies(&peers[i]);
-            send_to(&peers[i], &msg);
-        }
-    zg_clear(&msg);
 }
 
 /* Close all sockets. Give queued messages time to leave, unless a signal ends

@@ -33,6 +33,16 @@ END
   wait_for node '^W: reply dropped: 1 frames from ipc://peer$' 5
 }
 
+@test "eagain: replies that arrive faster than the node reads them do not block it" {
+  start peer zpeer -b -r 400 -n 20 -t 60000 DEALER ipc://peer '%{100}'
+  wait_for peer bound
+  start node eagain -n 20 -m 20 ipc://peer
+  ends node
+  ends peer
+  [[ $(lines_of node '^W: reply dropped: 1 frames') -gt 100 ]]
+  run ! grep 'peer dropped' node.log
+}
+
 @test "eagain: the last messages are sent before it ends" {
   start peer zpeer -b -n 50 -t 20000 DEALER ipc://peer
   wait_for peer bound
