@@ -10,7 +10,8 @@
  * The topics of the updates are random, so each topic is updated every 1000
  * seconds on average. A subscriber that connects after the first round waits
  * that long for a value of its topic. lvcache.c sends the last value at once:
- * given an endpoint, pathopub connects to an lvcache.
+ * given an endpoint, pathopub connects to an lvcache. If lvcache is not
+ * connected within a second, the first round is lost.
  *
  * Build: cc -Icommon ch5-pubsub/pathopub.c -o pathopub -lzmq -lpthread
  * Try it: see lvcache.c.
@@ -51,6 +52,16 @@ static bool sleep_until(int64_t time)
     return zg_sleep(publisher, (long) (time - zg_now()));
 }
 
+/* Return false on shutdown. */
+static bool publish_all_topics(void)
+{
+    for (long topic = 0; topic < TOPICS; topic++)
+        if (!publish(topic, "Save Roger"))
+            return false;
+    printf("I: %d topics published\n", TOPICS);
+    return true;
+}
+
 static void publish_updates(long count, long rate)
 {
     int64_t start = zg_now();
@@ -74,12 +85,8 @@ int main(int argc, char *argv[])
         zg_connect(publisher, zg_value[0]);
     else
         zg_bind(publisher, "publisher", "tcp://127.0.0.1:5556");
-    if (zg_sleep(publisher, CONNECT_MS)) {
-        for (long topic = 0; topic < TOPICS; topic++)
-            publish(topic, "Save Roger");
-        printf("I: %d topics published\n", TOPICS);
+    if (zg_sleep(publisher, CONNECT_MS) && publish_all_topics())
         publish_updates(count, rate);
-    }
     zmq_close(publisher);
     zg_stop(ctx);
     return EXIT_SUCCESS;

@@ -5,11 +5,9 @@
  *                  5556   (this)
  *
  * A subscriber that starts before pathopub receives a value of its topic within
- * two seconds. A later one waits until the topic is updated again, 1000 seconds
- * on average. A subscriber of lvcache always receives the last value at once.
- *
- * If the publisher's host loses its power, TCP keepalive detects that. libzmq
- * connects again within 15 seconds of the host's return (zg_socket).
+ * two seconds of pathopub's start. A later one waits until the topic is updated
+ * again, 1000 seconds on average. A subscriber of lvcache always receives the
+ * last value at once.
  *
  * Build: cc -Icommon ch5-pubsub/pathosub.c -o pathosub -lzmq -lpthread
  * Try it: see lvcache.c.

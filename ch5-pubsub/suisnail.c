@@ -7,14 +7,13 @@
  * Each message carries the time at which it was sent. A subscriber that needs
  * more time for a message than the publisher falls behind and works on old
  * data. So it compares the time of each message with its clock, and exits with
- * an error when the message is too old. An exit is visible: the subscriber
- * needs less work or a faster host.
+ * an error when the message is too old. An operator sees the exit, and can give
+ * the subscriber less work or a faster host.
  *
  * On two hosts the clocks must agree to a fraction of -e. A publisher that
- * stops is not detected: no message arrives that could be too old. If its host
- * loses its power, TCP keepalive detects that (zg_socket), and libzmq connects
- * again once the host is back. Messages sent in between are lost: clonecli3.c
- * detects missed messages and fetches a snapshot.
+ * stops is not detected: no message arrives that could be too old. Messages
+ * sent while the connection is down are lost: clonecli3.c detects missed
+ * messages and fetches a snapshot.
  *
  * Build: cc -Icommon ch5-pubsub/suisnail.c -o suisnail -lzmq -lpthread
  *
@@ -39,9 +38,7 @@ static const char usage[] =
     "  ENDPOINT  bind the publisher (tcp://127.0.0.1:5556)\n"
     "Peers: suisnail -C ENDPOINT\n";
 
-enum {
-    REPORT_MS = 1000,
-};
+enum { REPORT_MS = 1000 };
 
 static void *ctx, *publisher, *subscriber;
 static long rate;              /* messages per second: -m */
@@ -142,7 +139,7 @@ int main(int argc, char *argv[])
     ctx = zg_start();
     publisher = zg_socket(ctx, ZMQ_PUB);
     subscriber = zg_socket(ctx, ZMQ_SUB);
-    pthread_t thread = pthread_self();
+    pthread_t thread = pthread_self(); /* replaced if there is a publisher */
     char endpoint[256];
     bool in_time = true;
 

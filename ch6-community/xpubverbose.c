@@ -15,8 +15,8 @@
  * topic, which only this subscriber uses. That is always reported, and any
  * report about A comes before it.
  *
- * No option tells which subscriber it was. So lvcache.c sends the last value to
- * all subscribers to that topic.
+ * A PUB cannot send to one subscriber. So lvcache.c sends the last value to all
+ * subscribers of the topic.
  *
  * Build: cc -Icommon ch6-community/xpubverbose.c -o xpubverbose
  *           -lzmq -lpthread
@@ -26,7 +26,9 @@
  *     without an option
  *       subscriber 1 subscribes: subscribe 'A'
  *       subscriber 2 subscribes: nothing
+ *     ...
  *     ZMQ_XPUB_VERBOSE
+ *     ...
  *       subscriber 2 subscribes: subscribe 'A'
  *
  * Guide: chapter 6, "A Real-Life Example".
@@ -62,15 +64,15 @@ static bool print_reports(void *publisher, const char *last_topic)
         bool subscribe = *(char *) zmq_msg_data(&report.frame[0]) == 1;
 
         zg_text(&report.frame[0], topic, sizeof topic);
-        if (strcmp(topic + 1, last_topic) == 0)
-            break;
+        if (strcmp(topic + 1, last_topic) == 0) {
+            puts(nothing);
+            zg_clear(&report);
+            return true;
+        }
         printf(" %s '%s'", subscribe ? "subscribe" : "unsubscribe", topic + 1);
         nothing = "";
     }
-    puts(nothing);
-    bool stopped = report.count == 0;
-    zg_clear(&report);
-    return !stopped;
+    return false;
 }
 
 /* Subscribe to A and to the subscriber's own topic, or end both subscriptions,
@@ -109,6 +111,7 @@ static bool show(void *ctx, const char *name, int option, int count)
         running = change(publisher, subscriber[i], i + 1, false);
     for (int i = 0; i < count; i++)
         zmq_close(subscriber[i]);
+    /* zmq_close() frees the name later, in another thread. */
     zg_must(zmq_unbind(publisher, "inproc://publisher"));
     zmq_close(publisher);
     return running;
