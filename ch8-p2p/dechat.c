@@ -6,10 +6,14 @@
  *       |---- connects to each of 254 addresses
  *
  * A node does not know where its peers are, so it connects to every address of
- * the network. libzmq retries each connection without end, about once a second.
- * So a peer that starts, or starts again, is connected in about a second. Lines
- * for a peer that is not connected are lost. The node's own address is one of
- * the 254, so it receives its own lines.
+ * the network. libzmq retries each connection without end. An address without a
+ * host holds a try for two seconds, and the next try begins a second later. So
+ * a peer that starts, or starts again, is connected within about three seconds.
+ * Lines for a peer that is not connected are lost. The node's own address is
+ * one of the 254, so it receives its own lines.
+ *
+ * A node needs 254 descriptors for its connections, and as many for those of
+ * its peers.
  *
  * A PUB drops messages for a peer whose queue is full, as in a long paste. Here
  * it waits for that peer (ZMQ_XPUB_NODROP). After two seconds it continues

@@ -11,8 +11,8 @@
  * address: only the UUID identifies a peer. By its own UUID a node recognises
  * its own beacons.
  *
- * The agent never waits for the application, so the node of a slow one does not
- * disappear. For each peer the agent knows its state and the state last
+ * The agent never waits for the application, so a slow application does not make
+ * its node expire at others. For each peer the agent knows its state and the state last
  * reported. While they differ and the queue to the application is full, the
  * agent tries again later.
  *
@@ -27,7 +27,7 @@
 
 enum {
     PORT = 9999,
-    UUID = 16, /* bytes of a beacon; with a zero byte behind, a farewell */
+    UUID_SIZE = 16,
     BEACON_MS = 1000,
     EXPIRY_MS = 5000,
     CHECK_MS = 250,   /* between two checks of all peers */
@@ -37,27 +37,27 @@ enum {
 
 struct peer {
     LIST_ENTRY(peer) next;
-    unsigned char uuid[UUID];
+    unsigned char uuid[UUID_SIZE];
     int64_t expiry;
     bool is_present;
     bool is_reported; /* the application knows it as present */
 };
 
 struct interface {
-    void *pipe; /* the application's socket; the agent uses all the rest */
+    void *pipe; /* the application's end */
     pthread_t thread;
-    void *events;
+    void *events; /* the agent's end */
     udplib *udp;
-    unsigned char farewell[UUID + 1]; /* its first UUID bytes are the beacon */
-    char uuid[2 * UUID + 1];
+    unsigned char beacon[UUID_SIZE + 1]; /* with its zero byte: a farewell */
+    char uuid[2 * UUID_SIZE + 1];
     LIST_HEAD(, peer) peers;
     int peer_count;
     int malformed_count, refused_count; /* datagrams since the last log line */
 };
 
-static void format_uuid(const unsigned char *uuid, char text[2 * UUID + 1])
+static void format_uuid(const unsigned char *uuid, char text[2 * UUID_SIZE + 1])
 {
-    for (int i = 0; i < UUID; i++)
+    for (int i = 0; i < UUID_SIZE; i++)
         sprintf(text + 2 * i, "%02X", uuid[i]);
 }
 
@@ -66,7 +66,7 @@ static struct peer *find_peer(interface *self, const unsigned char *uuid)
     struct peer *peer;
 
     LIST_FOREACH(peer, &self->peers, next)
-        if (memcmp(peer->uuid, uuid, UUID) == 0)
+        if (memcmp(peer->uuid, uuid, UUID_SIZE) == 0)
             break;
     return peer;
 }
@@ -82,7 +82,7 @@ static struct peer *add_peer(interface *self, const unsigned char *uuid)
     }
     if ((peer = calloc(1, sizeof *peer)) == NULL)
         zg_die("calloc");
-    memcpy(peer->uuid, uuid, UUID);
+    memcpy(peer->uuid, uuid, UUID_SIZE);
     LIST_INSERT_HEAD(&self->peers, peer, next);
     self->peer_count++;
     return peer;
@@ -101,13 +101,13 @@ static void remove_peer(interface *self, struct peer *peer)
 static void report(interface *self, struct peer *peer)
 {
     const char *event = peer->is_present ? "JOINED" : "LEFT";
-    char text[2 * UUID + 1];
+    char text[2 * UUID_SIZE + 1];
     zg_msg msg = { 0 };
 
     if (peer->is_reported != peer->is_present) {
         format_uuid(peer->uuid, text);
         zg_insert(&msg, 0, event, strlen(event));
-        zg_insert(&msg, 1, text, 2 * UUID);
+        zg_insert(&msg, 1, text, 2 * UUID_SIZE);
         if (zg_send(&msg, self->events, ZMQ_DONTWAIT))
             peer->is_reported = peer->is_present;
         zg_clear(&msg);
@@ -120,16 +120,16 @@ static void report(interface *self, struct peer *peer)
  * has arrived. */
 static bool receive_datagram(interface *self)
 {
-    unsigned char data[UUID + 2];
+    unsigned char data[UUID_SIZE + 2];
     char from[UDPLIB_FROM];
     ssize_t size = udplib_recv(self->udp, data, sizeof data, from);
-    bool is_farewell = size == UUID + 1 && data[UUID] == 0;
+    bool is_farewell = size == UUID_SIZE + 1 && data[UUID_SIZE] == 0;
 
     if (size == -1)
         return false;
-    if (size != UUID && !is_farewell) {
+    if (size != UUID_SIZE && !is_farewell) {
         self->malformed_count++;
-    } else if (memcmp(data, self->farewell, UUID) != 0) { /* not our own */
+    } else if (memcmp(data, self->beacon, UUID_SIZE) != 0) { /* not our own */
         struct peer *peer = find_peer(self, data);
         if (peer == NULL && !is_farewell)
             peer = add_peer(self, data);
@@ -187,7 +187,7 @@ static void *agent(void *arg)
         for (int n = 0; n < BATCH && receive_datagram(self); n++)
             continue;
         if (zg_now() >= beacon_at) {
-            udplib_send(self->udp, self->farewell, UUID);
+            udplib_send(self->udp, self->beacon, UUID_SIZE);
             log_drops(self);
             beacon_at = zg_now() + BEACON_MS;
         }
@@ -196,22 +196,22 @@ static void *agent(void *arg)
             check_at = zg_now() + CHECK_MS;
         }
     }
-    udplib_send(self->udp, self->farewell, UUID + 1);
+    udplib_send(self->udp, self->beacon, UUID_SIZE + 1);
     while (!LIST_EMPTY(&self->peers))
         remove_peer(self, LIST_FIRST(&self->peers));
     return NULL;
 }
 
-/* Fill the UUID with random bytes. rand() would give two nodes that start in
- * the same second the same one. */
+/* Fill the UUID with random bytes. rand() is seeded from time and process id,
+ * which two hosts can share. */
 static void draw_uuid(interface *self)
 {
     int file = open("/dev/urandom", O_RDONLY);
 
-    if (file == -1 || read(file, self->farewell, UUID) != UUID)
+    if (file == -1 || read(file, self->beacon, UUID_SIZE) != UUID_SIZE)
         zg_die("/dev/urandom");
     close(file);
-    format_uuid(self->farewell, self->uuid);
+    format_uuid(self->beacon, self->uuid);
 }
 
 interface *interface_new(void *ctx, const char *broadcast)

@@ -27,6 +27,7 @@ const char *interface_uuid(const interface *self);
 /* Wait for the next event and receive it in place of msg: [JOINED][UUID] or
  * [LEFT][UUID], where UUID is 32 hexadecimal digits. Up to 2000 unread events
  * are queued. While the queue is full, the interface keeps only the state of
- * each peer: one that joins and leaves in that time is not reported. False on
+ * each peer: one that joins and leaves in that time is not reported. A peer
+ * that leaves and joins again in that time is not reported either. False on
  * shutdown. */
 bool interface_recv(interface *self, zg_msg *msg);

@@ -10,7 +10,7 @@
  * the same network. FreeBSD lacks that option: there the kernel chooses one of
  * the two.
  *
- * An error in udplib_new() is a mistake and ends the program. Later errors do
+ * An error in udplib_new() ends the program. Later errors do
  * not end it: a cable is pulled, an interface loses its address, a firewall
  * refuses. That datagram is lost, and udplib sends the next one.
  *
@@ -45,9 +45,10 @@ udplib *udplib_new(const char *broadcast, int port)
         zg_die("calloc");
     any.sin_port = htons((uint16_t) port);
     self->to = any;
-    errno = EINVAL;
-    if (inet_pton(AF_INET, broadcast, &self->to.sin_addr) != 1)
-        zg_die(broadcast);
+    if (inet_pton(AF_INET, broadcast, &self->to.sin_addr) != 1) {
+        fprintf(stderr, "E: %s: not an IPv4 address\n", broadcast);
+        _exit(EXIT_FAILURE);
+    }
     zg_must(self->handle = socket(AF_INET, SOCK_DGRAM, 0));
     set_option(self->handle, SO_BROADCAST);
     set_option(self->handle, SO_REUSEADDR);
@@ -158,9 +159,10 @@ void udplib_send(udplib *self, const void *data, size_t size)
                    (struct sockaddr *) &self->to, sizeof self->to)
             == -1)
             failure = errno;
-    if (failure != self->failure)
-        fprintf(stderr, "W: broadcast: %s\n",
-                failure == 0 ? "works again" : strerror(failure));
+    if (failure != self->failure && failure == 0)
+        fprintf(stderr, "W: broadcast works again\n");
+    else if (failure != self->failure)
+        fprintf(stderr, "W: broadcast: %s\n", strerror(failure));
     self->failure = failure;
 }
 

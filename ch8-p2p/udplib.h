@@ -18,7 +18,7 @@ enum { UDPLIB_FROM = 24 };
 /* Return a socket on this port of all interfaces. Programs on one host can
  * share the port. The socket sends to the broadcast address, where
  * 255.255.255.255 stands for all networks of this host. An invalid address, or
- * a port that another program has for itself, ends the program. */
+ * a port that another program holds exclusively, ends the program. */
 udplib *udplib_new(const char *broadcast, int port);
 
 /* Close the socket, free all memory, and set *self to NULL. */

@@ -57,15 +57,10 @@ static int open_socket(void)
     return udp;
 }
 
-static void send_ping(int udp, const char *broadcast)
+static void send_ping(int udp, struct sockaddr_in *to)
 {
-    struct sockaddr_in to = { .sin_family = AF_INET };
-
-    to.sin_port = htons(PORT);
-    errno = EINVAL;
-    if (inet_pton(AF_INET, broadcast, &to.sin_addr) != 1
-        || sendto(udp, "!", 1, 0, (struct sockaddr *) &to, sizeof to) == -1)
-        zg_die(broadcast);
+    if (sendto(udp, "!", 1, 0, (struct sockaddr *) to, sizeof *to) == -1)
+        zg_die(zg_value[0]);
 }
 
 /* Receive "!", and print its sender. Return false if none has arrived. */
@@ -89,7 +84,12 @@ static bool receive_ping(int udp)
 
 int main(int argc, char *argv[])
 {
+    struct sockaddr_in to = { .sin_family = AF_INET };
+
     zg_args(argc, argv, usage);
+    to.sin_port = htons(PORT);
+    if (inet_pton(AF_INET, zg_value[0], &to.sin_addr) != 1)
+        zg_usage_error();
     void *ctx = zg_start(), *stop = zg_socket(ctx, ZMQ_PAIR);
     int udp = open_socket();
     zmq_pollitem_t items[] = { { stop, 0, ZMQ_POLLIN, 0 },
@@ -100,7 +100,7 @@ int main(int argc, char *argv[])
         for (int n = 0; n < BATCH && receive_ping(udp); n++)
             continue;
         if (zg_now() >= ping_at) {
-            send_ping(udp, zg_value[0]);
+            send_ping(udp, &to);
             ping_at = zg_now() + PING_MS;
         }
     }

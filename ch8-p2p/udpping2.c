@@ -4,9 +4,9 @@
  *     udpping2 (this) ---"!"---> every host of every network ---> udpping2
  *          9999       <--------------------"!"-------------------
  *
- * The same as udpping1, with all socket calls in a class. The class lets
- * several nodes share the port, sends through each interface, and ignores
- * errors of the network: pings reach the peers once it works again.
+ * The same as udpping1, but udplib makes all socket calls: it lets several
+ * nodes share the port, sends through each interface, and ignores errors of the
+ * network. Pings reach the peers once the network works again.
  *
  * It still cannot tell its own ping from that of a peer. udpping3.c can.
  *

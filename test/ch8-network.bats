@@ -20,7 +20,7 @@ load discovery
 
   on b ip addr add 10.77.0.2/24 dev eth0
   within 1500 all_see_all a b
-  wait_for b '^W: broadcast: works again$'
+  wait_for b '^W: broadcast works again$'
 
   cut b
   within 6000 last_reported a LEFT "$(uuid b)"
