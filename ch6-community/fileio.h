@@ -17,6 +17,7 @@ enum {
     FIO_MAX_CHUNK = 4 << 20,
     FIO_MAX_CLIENTS = 100,
     FIO_DESCRIPTION = 80, /* size of a file's description */
+    FIO_MAX_WAIT = 8,     /* for a chunk, in multiples of the timeout */
 };
 
 static struct {
@@ -68,23 +69,27 @@ static inline void fio_open(const char *path)
 
 /* Append a frame: the bytes of FILE from offset on, up to size of them, less
  * only where FILE ends. Return false, after an error, if they cannot be read or
- * FILE has changed. Then no other chunk must be sent: an empty one would look
- * like the end, and the next one would be taken for the missing one. */
+ * FILE has changed. The server must then stop: the client would take an empty
+ * chunk for the end, and a later chunk for the missing one. */
 static inline bool fio_read(zg_msg *msg, int64_t offset, int64_t size)
 {
     int64_t left = offset < fio.size ? fio.size - offset : 0, done = 0;
     char now[FIO_DESCRIPTION];
-    ssize_t n = 1;
+    ssize_t n = 0;
 
     size = size < left ? size : left;
     zmq_msg_t *chunk = &msg->frame[msg->count++];
     zg_must(zmq_msg_init_size(chunk, (size_t) size));
-    for (; done < size && n > 0; done += n)
-        n = pread(fio.file, (char *) zmq_msg_data(chunk) + done,
-                  (size_t) (size - done), (off_t) (offset + done));
+    char *data = zmq_msg_data(chunk);
+    for (; done < size; done += n) {
+        n = pread(fio.file, data + done, (size_t) (size - done),
+                  (off_t) (offset + done));
+        if (n <= 0)
+            break;
+    }
     int error = n == -1 ? errno : 0;
     fio_describe(now); /* write() updates the time before the contents */
-    if (n > 0 && strcmp(now, fio.description) == 0)
+    if (done == size && strcmp(now, fio.description) == 0)
         return true;
     fprintf(stderr, "E: %s: %s, at byte %" PRId64 "\n", zg_value[0],
             n == -1 ? strerror(error) : "the file has changed", offset);
@@ -132,9 +137,9 @@ typedef struct {
     int64_t size; /* bytes received */
     long chunks;
     char file[FIO_DESCRIPTION]; /* the server's; "" before the first chunk */
-    int64_t begun;              /* on the clock of zg_now() */
-    int64_t wait;               /* ms until the next chunk */
-    long silences;              /* waits without a chunk, in a row */
+    int64_t started_at;         /* on the clock of zg_now() */
+    int64_t wait;               /* for the next chunk, in ms */
+    long failures;              /* to receive a chunk, in a row */
     bool stopped;               /* by a failure or by a signal */
 } fio_client;
 
@@ -158,10 +163,11 @@ static inline void fio_connect(fio_client *c, int reconnect_ivl)
     zg_connect(c->sock, fio.endpoint);
 }
 
-/* Connect for the first time, and create the copy as fio.part. */
+/* Connect for the first time, and create the copy as fio.part. If that exists,
+ * fail: another client may write to it. SIGKILL leaves it for the user. */
 static inline void fio_begin(fio_client *c, int reconnect_ivl)
 {
-    c->begun = zg_now();
+    c->started_at = zg_now();
     c->wait = fio.timeout;
     fio_connect(c, reconnect_ivl);
     if (zg_value['d'] == NULL)
@@ -175,12 +181,16 @@ static inline void fio_begin(fio_client *c, int reconnect_ivl)
 static inline void fio_write(fio_client *c, zmq_msg_t *chunk)
 {
     size_t size = zmq_msg_size(chunk), done = 0;
-    ssize_t n = 0;
+    const char *data = zmq_msg_data(chunk);
+    ssize_t n;
 
-    for (; fio.copy != -1 && done < size && n != -1; done += (size_t) n)
-        n = write(fio.copy, (char *) zmq_msg_data(chunk) + done, size - done);
-    if (n == -1)
-        fio_fail(c, fio.part, strerror(errno));
+    for (; fio.copy != -1 && done < size; done += (size_t) n) {
+        n = write(fio.copy, data + done, size - done);
+        if (n == -1) {
+            fio_fail(c, fio.part, strerror(errno));
+            break;
+        }
+    }
     c->size += (int64_t) size;
 }
 
@@ -197,7 +207,7 @@ static inline bool fio_same_file(fio_client *c, zmq_msg_t *chunk)
 
 /* Receive the next chunk, of at most this size, and append it to the copy.
  * Return its size; -1 if it was late or malformed, or the client has stopped.
- * On a slow line a chunk may take longer than the timeout. So each silence
+ * On a slow line a chunk may take longer than the timeout. So each timeout
  * doubles the wait, and the next wait is at least twice the time of a chunk. */
 static inline int64_t fio_receive(fio_client *c, int64_t most)
 {
@@ -207,21 +217,21 @@ static inline int64_t fio_receive(fio_client *c, int64_t most)
 
     if (zg_poll(&item, 1, start + c->wait) == 0) {
         fprintf(stderr, "W: no chunk for %" PRId64 " ms\n", c->wait);
-        if (c->wait / 8 < fio.timeout)
+        if (c->wait / FIO_MAX_WAIT < fio.timeout)
             c->wait *= 2;
-        c->silences++;
+        c->failures++;
         c->stopped = fio.unreadable; /* by a server in the same process */
     } else if (!zg_recv(&msg, c->sock, ZMQ_DONTWAIT)) {
         c->stopped = true;
     } else if (msg.count != 1 || (int64_t) zmq_msg_size(&msg.frame[0]) > most) {
         zg_drop(&msg, "the server");
-        c->silences++;
+        c->failures++;
     } else if (!fio_same_file(c, &msg.frame[0])) {
         fio_fail(c, fio.endpoint, "the server has another file");
     } else {
         int64_t took = zg_now() - start;
         c->wait = 2 * took > fio.timeout ? 2 * took : fio.timeout;
-        c->silences = 0;
+        c->failures = 0;
         size = (int64_t) zmq_msg_size(&msg.frame[0]);
         fio_write(c, &msg.frame[0]);
     }
@@ -234,22 +244,28 @@ static inline void fio_pause(fio_client *c)
 {
     if (fio.rate == 0 || c->stopped)
         return;
-    int64_t due = c->begun + c->chunks * (int64_t) 1000 / fio.rate;
+    int64_t due = c->started_at + c->chunks * (int64_t) 1000 / fio.rate;
     if (!zg_sleep(c->sock, (long) (due - zg_now())))
         c->stopped = true;
+}
+
+/* Give the copy its name. Return false, after an error, if that fails. */
+static inline bool fio_save(fio_client *c)
+{
+    const char *name = zg_value['d'];
+
+    if (fsync(fio.copy) == 0 && rename(fio.part, name) == 0)
+        return true;
+    fio_fail(c, name, strerror(errno));
+    return false;
 }
 
 /* Close the connection. Give the copy its name, or remove it. */
 static inline void fio_end(fio_client *c, bool complete)
 {
-    const char *name = zg_value['d'];
-
     zmq_close(c->sock);
     fio.received += (long) (c->size / 1000);
-    if (complete && !c->stopped && fio.copy != -1
-        && (fsync(fio.copy) == -1 || rename(fio.part, name) == -1))
-        fio_fail(c, name, strerror(errno));
-    if (complete && !c->stopped)
+    if (complete && !c->stopped && (fio.copy == -1 || fio_save(c)))
         printf("%ld chunks received, %" PRId64 " bytes\n", c->chunks, c->size);
     else if (fio.copy != -1)
         unlink(fio.part);
@@ -259,7 +275,7 @@ static inline void fio_end(fio_client *c, bool complete)
 
 /* Read the options that all three programs have. With -C, which leaves out the
  * server, ENDPOINT takes the place of FILE. */
-static inline void fio_options(char **places)
+static inline void fio_options(char **arguments)
 {
     bool client = zg_value['C'] != NULL, server = zg_value['S'] != NULL;
 
@@ -271,10 +287,10 @@ static inline void fio_options(char **places)
         || fio.chunk > FIO_MAX_CHUNK)
         zg_usage_error();
     if (client
-        && (fio.clients == 0 || (places[0] != NULL && places[1] != NULL)))
+        && (fio.clients == 0 || (arguments[0] != NULL && arguments[1] != NULL)))
         zg_usage_error();
-    if (client && places[0] != NULL)
-        zg_value[1] = places[0];
+    if (client && arguments[0] != NULL)
+        zg_value[1] = arguments[0];
     snprintf(fio.endpoint, sizeof fio.endpoint, "%s", zg_value[1]);
     if (zg_value['d'] != NULL
         && (fio.clients != 1

@@ -8,11 +8,12 @@
  *
  * The server sends as fast as it reads. All that the client has not received
  * yet is queued in the server's memory: with a slow client the whole file, once
- * for each. The queue must have no limit (high-water mark 0). With a limit, a
- * ROUTER drops chunks, or waits for one slow client while the others wait too.
+ * for each request, and nothing limits the number of requests. The queue must
+ * have no limit (high-water mark 0). With a limit, a ROUTER drops chunks, or
+ * waits for one slow client while the others wait too.
  *
  * If FILE cannot be read or changes, the server ends with an error. If the
- * server ends, the client gives up after a silence: it cannot request the rest
+ * server ends, the client fails after a timeout: it cannot request the rest
  * from a restarted server. fileio2 can.
  *
  * Build: cc -Icommon ch6-community/fileio1.c -o fileio1 -lzmq -lpthread
@@ -40,7 +41,7 @@ static const char usage[] =
     "  -c N      clients to run; 0: only serve, until stopped (1)\n"
     "  -z BYTES  chunk size of the server, at most 4 MB (250000)\n"
     "  -m N      chunks per second of a client, 0: as fast as it can (0)\n"
-    "  -t MS     silence after which a client gives up (10000)\n"
+    "  -t MS     timeout of each chunk (10000)\n"
     "  FILE      to send (testdata)\n"
     "  ENDPOINT  bind or connect (tcp://127.0.0.1:6000)\n"
     "Peers: fileio1 -C ENDPOINT\n";

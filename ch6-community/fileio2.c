@@ -8,7 +8,7 @@
  * waits in any queue. The server keeps no state about clients. Each chunk costs
  * a round trip, during which the network is idle: fileio3 avoids that.
  *
- * After a silence the client connects again and requests the first byte that
+ * After a timeout the client connects again and requests the first byte that
  * it misses. So a transfer continues after a restart of the server. If FILE
  * then has another size or time of modification, the client fails. If FILE
  * cannot be read or changes while it is served, the server ends with an error.
@@ -40,9 +40,9 @@ static const char usage[] =
     "  -c N      clients to run; 0: only serve, until stopped (1)\n"
     "  -z BYTES  chunk size, at most 4 MB (250000)\n"
     "  -m N      chunks per second of a client, 0: as fast as it can (0)\n"
-    "  -t MS     first silence after which it asks again; then 2, 4, 8 times "
-    "(2500)\n"
-    "  -r N      silences in a row after which it gives up (4)\n"
+    "  -t MS     timeout of each chunk; doubled on each repetition, up to 8 "
+    "times (2500)\n"
+    "  -r N      timeouts in a row after which the client fails (4)\n"
     "  FILE      to send (testdata)\n"
     "  ENDPOINT  bind or connect (tcp://127.0.0.1:6000)\n"
     "Peers: fileio2 -C ENDPOINT\n";
@@ -109,7 +109,7 @@ static void *client(void *arg)
         if (size >= 0) {
             c.chunks++;
             more = size == fio.chunk;
-        } else if (c.silences == tries) {
+        } else if (c.failures == tries) {
             fio_fail(&c, fio.endpoint, "no answer, giving up");
         } else if (!c.stopped) {
             fio_connect(&c, NEVER);

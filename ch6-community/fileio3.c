@@ -7,18 +7,19 @@
  *                   ---[fetch][offset][size]--->
  *
  * The client begins with credit for ten chunks. A request costs one credit, and
- * a chunk returns it. So the server always has a request to answer, and it
- * never queues more for a client than the credit that the client has granted.
- * Server and messages are those of fileio2.
+ * a chunk returns it. So the server always has a request to answer. A client of
+ * this program has at most -o requests outstanding, so the server queues at
+ * most that many chunks for it. For any other client the high-water mark is the
+ * limit: 200 chunks. Server and messages are those of fileio2.
  *
  * A restart of the server, another FILE and a read error are handled as in
- * fileio2. Requests beyond the end of the file are answered with empty chunks,
- * and the client waits for all of them. After a loss one answer is missing: the
- * client connects again, and requests what follows its last byte. The answer is
- * not empty, because the copy is too short, and the transfer fails. A loss
- * before a reconnection in the middle of the file is not detected: a chunk does
- * not carry its offset. The server drops a chunk only when the queue for the
- * client is full, which the credit prevents.
+ * fileio2. The client does not know the size, so it also requests beyond the
+ * end; the server answers with empty chunks. The transfer is complete when
+ * every request is answered. If an answer is missing then, the client
+ * reconnects and requests from its last byte. A chunk that is not empty proves
+ * a loss, and the transfer fails. A chunk carries no offset, so a loss before a
+ * reconnection is not detected. The server drops a chunk only when the client's
+ * queue is full; the credit prevents that.
  *
  * Build: cc -Icommon ch6-community/fileio3.c -o fileio3 -lzmq -lpthread
  *
@@ -46,9 +47,9 @@ static const char usage[] =
     "  -z BYTES  chunk size, at most 4 MB (250000)\n"
     "  -o N      credit: outstanding requests, at most 25 (10)\n"
     "  -m N      chunks per second of a client, 0: as fast as it can (0)\n"
-    "  -t MS     first silence after which it asks again; then 2, 4, 8 times "
-    "(2500)\n"
-    "  -r N      silences in a row after which it gives up (4)\n"
+    "  -t MS     timeout of each chunk; doubled on each repetition, up to 8 "
+    "times (2500)\n"
+    "  -r N      timeouts in a row after which the client fails (4)\n"
     "  FILE      to send (testdata)\n"
     "  ENDPOINT  bind or connect (tcp://127.0.0.1:6000)\n"
     "Peers: fileio3 -C ENDPOINT\n";
@@ -158,7 +159,7 @@ static void *client(void *arg)
             take_chunk(&t, size);
         if (t.lost) {
             fio_fail(&t.c, fio.endpoint, "chunks were lost");
-        } else if (t.c.silences == tries) {
+        } else if (t.c.failures == tries) {
             fio_fail(&t.c, fio.endpoint, "no answer, giving up");
         } else if (size == -1 && !t.c.stopped) {
             fio_connect(&t.c, NEVER);
