@@ -90,8 +90,7 @@ static void from_worker(zg_msg *msg)
 }
 
 /* Read the next request, [client][][body...], unless one is held because no
- * worker could be reached. False if none is held: no request had arrived, or it
- * was malformed. */
+ * worker could be reached. True if one is held now. */
 static bool next_request(zg_msg *request)
 {
     if (request->count > 0)

@@ -190,7 +190,7 @@ static void route(enum origin origin)
     send_to_worker(&request[origin]);
 }
 
-/* Route requests, alternately of clients and of peers, while a worker is idle. */
+/* Route requests of clients and of peers in turn, while a worker is idle. */
 static void route_requests(void)
 {
     static enum origin turn = CLIENT;

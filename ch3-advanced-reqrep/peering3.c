@@ -16,9 +16,9 @@
  * cut off. The broker counts these intervals by its own -i, so all brokers must
  * have the same -i.
  *
- * Two brokers can count on the same idle worker. A state sent before our request
- * arrived overwrites the decremented number. In both cases a request waits at
- * the peer until a worker is idle.
+ * Two brokers can count on the same idle worker. A state sent before our
+ * request arrived overwrites the decremented number. In both cases a request
+ * waits at the peer until a worker is idle.
  *
  * A request is lost with the worker or the broker that has it. Its client
  * times out and continues; mdbroker.c shows how to recover requests.

@@ -105,7 +105,7 @@ static void send_to_all(long number, const void *body, size_t size)
     zg_clear(&msg);
 }
 
-/* ---- sockets and contexts -------------------------------------------------- */
+/* ---- sockets and contexts --------------------------------------------- */
 
 static void add_peer(const char *endpoint)
 {

@@ -11,10 +11,10 @@
  * address: only the UUID identifies a peer. By its own UUID a node recognises
  * its own beacons.
  *
- * The agent never waits for the application, so a slow application does not make
- * its node expire at others. For each peer the agent knows its state and the state last
- * reported. While they differ and the queue to the application is full, the
- * agent tries again later.
+ * The agent never waits for the application, so a slow application does not
+ * make its node expire at others. For each peer the agent knows its state and
+ * the state last reported. While they differ and the queue to the application
+ * is full, the agent tries again later.
  *
  * Beacons carry no signature, so any host can forge them.
  *

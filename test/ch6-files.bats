@@ -111,7 +111,7 @@ load files
   stop server
   for model in 2 3; do
     server $model data
-    ask() { zpeer -t 300 DEALER ipc://server fetch "$@"; }
+    ask() { zpeer -t 9000 DEALER ipc://server fetch "$@"; }
     [[ $(ask 0 4) == '[0123]' && $(ask 8 4) == '[89]' && $(ask 3 1) == '[3]' ]]
     [[ $(ask 10 4) == '[]' && $(ask 999999999999999999 4) == '[]' ]]
     [[ $(ask 007 4194304) == '[789]' ]]
