@@ -148,7 +148,9 @@ static void from_worker(zg_msg *msg)
 
     add_idle(&msg->frame[0]);
     if (reply) {
-        zg_pop(msg, 2); /* the first frame names a connected peer or a client */
+        /* The first frame names a connected peer or a client. (Of a client with
+         * the name of a connected peer, the peer receives the replies.) */
+        zg_pop(msg, 2);
         if (!zg_send(msg, cloudfe, ZMQ_DONTWAIT) && errno == EHOSTUNREACH)
             zg_send(msg, localfe, ZMQ_DONTWAIT);
         report_unsent(msg);

@@ -159,8 +159,8 @@ static void remove_worker(struct worker *worker, const char *reason)
     free(worker);
 }
 
-/* Send [worker][frames of msg...]. If that fails, remove the worker and return
- * false. (On shutdown, ETERM, no other worker can be reached either.) */
+/* Send [worker][frames of msg...]. If the worker cannot be reached, remove it
+ * and return false. Return true on shutdown: no other worker is to be tried. */
 static bool send_to(struct worker *worker, zg_msg *msg)
 {
     zg_insert(msg, 0, zmq_msg_data(&worker->id), zmq_msg_size(&worker->id));

@@ -10,9 +10,9 @@
  * the same network. FreeBSD lacks that option: there the kernel chooses one of
  * the two.
  *
- * An error in udplib_new() ends the program. Later errors do
- * not end it: a cable is pulled, an interface loses its address, a firewall
- * refuses. That datagram is lost, and udplib sends the next one.
+ * An error in udplib_new() ends the program. Later errors do not: a cable is
+ * pulled, an interface loses its address, a firewall refuses. That datagram is
+ * lost, and udplib sends the next one.
  *
  * Guide: chapter 8, "Cooperative Discovery Using UDP Broadcasts".
  */
