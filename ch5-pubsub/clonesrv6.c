@@ -291,7 +291,6 @@ static void pass_on(void *arg, zg_msg *update)
     char known[24];
     snprintf(known, sizeof known, "%lld", (long long) self->replica.sequence);
     kvmsg_set_property(update, "known", known);
-    kv_set_number(update, 0);
     zg_send(update, self->forward, ZMQ_DONTWAIT);
 }
 
@@ -337,7 +336,8 @@ static void publish_held(void *arg, zg_msg *update)
 /* Continue from the next multiple of TERM above the last number that this
  * server knows, or from 0 if it has never joined the other one. Clients detect
  * the new epoch, so a lower number than before is harmless. Publish the held
- * updates. */
+ * updates that the table lacks. If that outlasts the lease, the next call finds
+ * those in the table, and publishes the others. */
 static int become_active(zg_msg *msg, void *sock, void *arg)
 {
     struct server *self = arg;
@@ -348,7 +348,7 @@ static int become_active(zg_msg *msg, void *sock, void *arg)
     replica_leave(&self->replica);
     read_replica(self);
     begin_epoch(self);
-    pending_take_all(self->pending, publish_held, self);
+    pending_take(self->pending, self->replica.table, publish_held, self);
     snapshots_publish_hugz(self->snapshots, self->publisher,
                            self->replica.sequence);
     return 0;

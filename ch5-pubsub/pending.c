@@ -7,44 +7,14 @@ enum {
     MAX_HELD_BYTES = 1 << 28,
     MAX_KNOWN = 500000,
     PASS_ON_MS = 1000, /* an active server within reach has published it then */
+    MAX_PASSED_ON = 5000, /* in one call; the others wait for the next one */
 };
 
 /* Where a held update came from. hold() stores it as the update's number. */
 enum source { FROM_CLIENT, PUBLISHED };
 
-/* An event for a key: the rows of the table in pending.h. */
-enum event {
-    SENT_NEW,
-    SENT_KNOWN,
-    SENT_EARLIER,
-    PEER_SAME,
-    PEER_LATER,
-    PEER_EARLIER,
-    PEER_NEW,
-    PEER_KNOWN
-};
-
-/* Return true if an event drops the held update of its key. */
-static bool drops_held(enum event event, enum source source)
-{
-    switch (event) {
-    case SENT_NEW: /* replaces it */
-    case PEER_SAME:
-    case PEER_LATER:
-        return true;
-    case PEER_NEW: /* it has replaced our update */
-        return source == PUBLISHED;
-    case SENT_KNOWN:
-    case SENT_EARLIER:
-    case PEER_EARLIER:
-    case PEER_KNOWN:
-        break;
-    }
-    return false;
-}
-
 struct pending {
-    table *held;     /* the times are those from which they are held */
+    table *held;     /* by the time since which it is held, or passed on */
     table *known;    /* [uuid] */
     bool is_limited; /* updates were dropped, and the log says so */
 };
@@ -80,9 +50,10 @@ bool pending_is_known(pending *self, zg_msg *update)
 static void remember(pending *self, zg_msg *update)
 {
     zg_msg uuid = { 0 };
+    if (!kvmsg_has_uuid(update))
+        return;
     zg_append(&uuid, &update->frame[KVMSG_UUID], 1);
-    if (kvmsg_has_uuid(update))
-        table_put(self->known, &uuid, zg_now());
+    table_put(self->known, &uuid, zg_now());
     if (table_count(self->known) > MAX_KNOWN)
         table_remove(self->known, table_first_timed(self->known));
     zg_clear(&uuid);
@@ -108,38 +79,18 @@ static void hold(pending *self, zg_msg *update, enum source source)
         table_remove(self->held, table_first_timed(self->held));
 }
 
-static enum source source_of(const item *it)
-{
-    size_t size;
-    const uint8_t *number = item_frame(it, KV_NUMBER, &size);
-    return number[size - 1] == PUBLISHED ? PUBLISHED : FROM_CLIENT;
-}
-
 static item *held_for(pending *self, zg_msg *update)
 {
     zmq_msg_t *key = &update->frame[KV_KEY];
     return table_find(self->held, zmq_msg_data(key), zmq_msg_size(key));
 }
 
-/* Drop the held update of this key if there is one and the event drops it. */
-static void handle_event(pending *self, enum event event, zg_msg *update)
-{
-    item *it = held_for(self, update);
-    if (it != NULL && drops_held(event, source_of(it)))
-        table_remove(self->held, it);
-}
-
 void pending_client_sent(pending *self, zg_msg *update)
 {
     item *it = held_for(self, update);
-    enum event event = SENT_NEW;
-    if (pending_is_known(self, update)
-        || (it != NULL && kvmsg_has_uuid_of(update, it)))
-        event = SENT_KNOWN; /* its time continues */
-    else if (it != NULL && kvmsg_compare(update, it) < 0)
-        event = SENT_EARLIER;
-    handle_event(self, event, update);
-    if (event == SENT_NEW)
+    bool is_held = it != NULL && kvmsg_has_uuid_of(update, it);
+    bool is_earlier = it != NULL && kvmsg_compare(update, it) < 0;
+    if (!pending_is_known(self, update) && !is_held && !is_earlier)
         hold(self, update, FROM_CLIENT);
 }
 
@@ -149,28 +100,27 @@ void pending_we_published(pending *self, zg_msg *update)
     hold(self, update, PUBLISHED);
 }
 
-/* Return the event for the held update of this key when the peer has published
- * an update. The key identifies a held update without a uuid. */
-static enum event peer_event(pending *self, zg_msg *update)
+/* Return true if an update of the peer drops the held one of its key: the rows
+ * "the peer publishes ..." of the table in pending.h. */
+static bool is_dropped(pending *self, const item *it, zg_msg *update)
 {
-    item *it = held_for(self, update);
-    size_t size = 0;
-    if (it != NULL) {
-        int order = kvmsg_compare(update, it);
-        item_frame(it, KVMSG_UUID, &size);
-        if (size == 0 || kvmsg_has_uuid_of(update, it))
-            return PEER_SAME;
-        if (order != 0)
-            return order < 0 ? PEER_EARLIER : PEER_LATER;
-    }
-    return !kvmsg_has_uuid(update) || pending_is_known(self, update)
-               ? PEER_KNOWN
-               : PEER_NEW;
+    int order = kvmsg_compare(update, it);
+    size_t uuid_size;
+    item_frame(it, KVMSG_UUID, &uuid_size);
+    if (uuid_size == 0 || kvmsg_has_uuid_of(update, it))
+        return true; /* the key identifies an update without a uuid */
+    if (order != 0)
+        return order > 0;
+    if (!kvmsg_has_uuid(update) || pending_is_known(self, update))
+        return false;
+    return kvmsg_item_number(it) == PUBLISHED;
 }
 
 void pending_peer_published(pending *self, zg_msg *update)
 {
-    handle_event(self, peer_event(self, update), update);
+    item *it = held_for(self, update);
+    if (it != NULL && is_dropped(self, it, update))
+        table_remove(self->held, it);
     remember(self, update);
 }
 
@@ -193,30 +143,66 @@ void pending_expire(pending *self, int64_t msecs)
         table_remove(self->held, it);
 }
 
-/* Visit the updates of a table that are held since `until` or earlier, oldest
- * first. */
-static void visit_each(table *held, int64_t until, pending_visitor *visit,
-                       void *arg)
+void pending_pass_on(pending *self, pending_visitor *visit, void *arg)
 {
+    int64_t until = zg_now() - PASS_ON_MS;
     zg_msg update = { 0 };
-    for (item *it = table_first_timed(held);
-         it != NULL && item_time(it) <= until; it = item_next_timed(it)) {
+
+    for (int i = 0; i < MAX_PASSED_ON; i++) {
+        item *it = table_first_timed(self->held);
+        if (it == NULL || item_time(it) > until)
+            break;
         item_append(it, &update);
         kvmsg_age(&update, zg_now() - item_time(it));
+        table_put(self->held, &update, zg_now()); /* moves it to the end */
         visit(arg, &update);
         zg_clear(&update);
     }
 }
 
-void pending_pass_on(pending *self, pending_visitor *visit, void *arg)
+/* Return true if the table has this update: the key has its uuid, or the update
+ * has deleted the key. */
+static bool is_in_table(pending *self, zg_msg *update, table *items)
 {
-    visit_each(self->held, zg_now() - PASS_ON_MS, visit, arg);
+    zmq_msg_t *key = &update->frame[KV_KEY];
+    item *it = table_find(items, zmq_msg_data(key), zmq_msg_size(key));
+    return it != NULL ? kvmsg_has_uuid_of(update, it)
+                      : zmq_msg_size(&update->frame[KVMSG_VALUE]) == 0
+                            && pending_is_known(self, update);
 }
 
-void pending_take_all(pending *self, pending_visitor *visit, void *arg)
+/* Move the held updates that a table lacks to a new table. In the order of the
+ * keys, each search of the table is near the one before: a million take less
+ * than a second. */
+static table *take(pending *self, table *items)
 {
-    table *held = self->held;
-    self->held = table_new();
-    visit_each(held, ZG_FOREVER, visit, arg);
-    table_destroy(&held);
+    table *taken = table_new();
+    zg_msg update = { 0 };
+    item *next;
+
+    for (item *it = table_first(self->held); it != NULL; it = next) {
+        next = item_next(it);
+        item_append(it, &update);
+        if (!is_in_table(self, &update, items)) {
+            table_put(taken, &update, item_time(it));
+            table_remove(self->held, it);
+        }
+        zg_clear(&update);
+    }
+    return taken;
+}
+
+void pending_take(pending *self, table *items, pending_visitor *visit,
+                  void *arg)
+{
+    table *taken = take(self, items);
+    zg_msg update = { 0 };
+
+    for (item *it = table_first(taken); it != NULL; it = item_next(it)) {
+        item_append(it, &update);
+        kvmsg_age(&update, zg_now() - item_time(it));
+        visit(arg, &update);
+        zg_clear(&update);
+    }
+    table_destroy(&taken);
 }

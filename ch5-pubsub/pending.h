@@ -4,8 +4,9 @@
  * The passive server holds an update of a client until the active one publishes
  * it. The active server holds an update that it has published until the peer
  * has had time to receive it. Only the last update of each key is held. The
- * table shows what an event does to the held update of its key. A held update
- * came from a client, or this server published it.
+ * table shows what an event does to the held update of its key. The two columns
+ * on the right are for an update that came from a client, and for one that this
+ * server has published.
  *
  *     event                                          from a client  published
  *     a client sends a new update                    replaced       replaced
@@ -20,7 +21,9 @@
  *                                                    (and kept)     (and kept)
  *     the active server has held it, and has         never held     dropped
  *     heard the peer, for 3 intervals
- *     this server becomes active                     published      published
+ *     this server becomes active, and its table
+ *       has the update                               kept           kept
+ *       lacks the update                             published      published
  *
  * Earlier and later are updates of the same writer: see kvmsg_compare(). A
  * server that becomes active does not publish a held update if its table has a
@@ -30,9 +33,9 @@
  * dropped: it is lost if only this server has it.
  *
  * An update is known if its uuid is among the last 500,000 that this server or
- * the peer has published. So a server does
- * not apply an update twice if a client sends it again, if the peer passes it
- * on, or if it was in the queue of a process that was frozen.
+ * the peer has published. So a server does not apply an update twice if a
+ * client sends it again, if the peer passes it on, or if it was in the queue of
+ * a process that was frozen.
  */
 #pragma once
 #include "kvmsg.h"
@@ -45,11 +48,12 @@ void pending_destroy(pending **self);
 /* Return true if the uuid of this update is known. */
 bool pending_is_known(pending *self, zg_msg *update);
 
-/* Hold an update of a client: this server is passive. Both functions overwrite
- * the number of the update. */
+/* Hold an update of a client: this server is passive. Overwrite the number of
+ * the update. */
 void pending_client_sent(pending *self, zg_msg *update);
 
-/* Hold an update that this active server publishes. It has a uuid. */
+/* Hold an update that this active server publishes. It has a uuid. Overwrite
+ * its number. */
 void pending_we_published(pending *self, zg_msg *update);
 
 /* Drop the held update if this one of the peer replaces it. */
@@ -66,10 +70,12 @@ void pending_expire(pending *self, int64_t msecs);
  * has ended deletes its key. */
 typedef void pending_visitor(void *arg, zg_msg *update);
 
-/* Call `visit` with a copy of each update held for 1 s or longer. The updates
- * remain held; `visit` must not hold or drop any. */
+/* Call `visit` with a copy of each update that was held, or passed on, 1 s ago
+ * or earlier: at most 5,000, the others in the next call. All remain held;
+ * `visit` must not hold or drop any. */
 void pending_pass_on(pending *self, pending_visitor *visit, void *arg);
 
-/* Call `visit` with a copy of each held update, oldest first, and hold none of
- * them any longer. `visit` may hold the update again. */
-void pending_take_all(pending *self, pending_visitor *visit, void *arg);
+/* Call `visit` with a copy of each held update that a table lacks, and hold
+ * those no longer. `visit` may hold the update again. */
+void pending_take(pending *self, table *items, pending_visitor *visit,
+                  void *arg);

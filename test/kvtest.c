@@ -236,11 +236,12 @@ static void check_table(void)
 }
 
 /* The sum of the bytes of the values that were visited. */
-static int visited;
+static int visited, calls;
 
 static void count_visit(void *arg, zg_msg *update)
 {
     (void) arg;
+    calls++;
     visited += (int) zmq_msg_size(&update->frame[KVMSG_VALUE]);
 }
 
@@ -248,8 +249,10 @@ static void count_visit(void *arg, zg_msg *update)
  * length, so the length of the visited values tells which ones are held. */
 static int held(pending *self)
 {
+    table *none = table_new();
     visited = 0;
-    pending_take_all(self, count_visit, NULL);
+    pending_take(self, none, count_visit, NULL);
+    table_destroy(&none);
     return visited;
 }
 
@@ -273,12 +276,14 @@ static void check_room(void)
     pending_destroy(&self);
 }
 
-/* A client that sends a held update again does not delay its passing on. */
-static void check_resent(void *ctx)
+/* A client that sends a held update again does not delay its passing on. One is
+ * passed on once a second, and at most 5,000 in a call. */
+static void check_passed_on(void *ctx)
 {
     void *clock = zg_socket(ctx, ZMQ_PAIR);
     pending *self = pending_new();
     zg_msg update = { 0 };
+    char key[8];
 
     make(&update, "k", "1");
     kvmsg_set_uuid(&update, &writer);
@@ -289,9 +294,58 @@ static void check_resent(void *ctx)
     visited = 0;
     pending_pass_on(self, count_visit, NULL);
     CHECK(visited == 1);
+    pending_pass_on(self, count_visit, NULL);
+    CHECK(visited == 1);
+    for (int i = 0; i < 5500; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        make(&update, key, "1");
+        pending_client_sent(self, &update);
+    }
+    zg_sleep(clock, 1100);
+    visited = 0;
+    pending_pass_on(self, count_visit, NULL);
+    CHECK(visited == 5000);
+    pending_pass_on(self, count_visit, NULL);
+    CHECK(visited == 5501);
+    CHECK(held(self) == 5501);
     zg_clear(&update);
     pending_destroy(&self);
     zmq_close(clock);
+}
+
+/* What the table has remains held and is not published again. */
+static void check_taken(void)
+{
+    pending *self = pending_new();
+    table *items = table_new();
+    zg_msg one = { 0 }, two = { 0 }, deleted = { 0 };
+
+    make(&one, "k", "1");
+    make(&two, "k", "22");
+    make(&deleted, "gone", "");
+    kvmsg_set_uuid(&one, &writer);
+    kvmsg_set_uuid(&two, &writer);
+    kvmsg_set_uuid(&deleted, &writer);
+    pending_we_published(self, &two);
+    pending_we_published(self, &deleted);
+    table_update(items, &two, 0);
+    visited = calls = 0;
+    pending_take(self, items, count_visit, NULL);
+    CHECK(calls == 0);
+    table_update(items, &one, 0); /* the table of the peer has replaced ours */
+    pending_take(self, items, count_visit, NULL);
+    CHECK(calls == 1 && visited == 2);
+    /* A client's delete is published, although there is no such key. */
+    kvmsg_set_uuid(&deleted, &writer);
+    pending_client_sent(self, &deleted);
+    pending_take(self, items, count_visit, NULL);
+    CHECK(calls == 2);
+    CHECK(held(self) == 0);
+    zg_clear(&one);
+    zg_clear(&two);
+    zg_clear(&deleted);
+    table_destroy(&items);
+    pending_destroy(&self);
 }
 
 static void check_pending(void)
@@ -399,7 +453,8 @@ int main(void)
     check_table();
     check_pending();
     check_room();
-    check_resent(ctx);
+    check_passed_on(ctx);
+    check_taken();
     check_replica(ctx);
     printf("%d failures\n", failures);
     zg_stop(ctx);
