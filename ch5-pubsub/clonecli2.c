@@ -76,9 +76,9 @@ static void subscribe(struct client *self)
     zg_connect(self->updates, zg_value[1]);
 }
 
-/* Wait for HUGZ: from now on we receive all updates. The snapshot will contain
- * the earlier ones. Return 1, 0 if no HUGZ arrives in time, -1 on shutdown. */
-static int await_hugz(struct client *self)
+/* Wait for HUGZ, but not for ever: from now on we receive all updates. The
+ * snapshot will contain the earlier ones. Return false on shutdown. */
+static bool await_hugz(struct client *self)
 {
     int64_t deadline = zg_now() + CHP_NO_HUGZ_MS;
     zg_msg msg = { 0 };
@@ -86,12 +86,12 @@ static int await_hugz(struct client *self)
 
     do {
         result = receive(&msg, self->updates, deadline);
-    } while (result == 1 && !zg_is(&msg, KV_KEY, CHP_HUGZ));
-    self->has_hugz = result == 1;
+        self->has_hugz = result == 1 && zg_is(&msg, KV_KEY, CHP_HUGZ);
+    } while (result == 1 && !self->has_hugz && zg_now() < deadline);
     if (self->has_hugz)
         zmq_msg_copy(&self->epoch, &msg.frame[KVSIMPLE_VALUE]);
     zg_clear(&msg);
-    return result;
+    return result != -1;
 }
 
 /* Send [ICANHAZ?]. Receive the items of the table, then KTHXBAI with the number
@@ -136,7 +136,7 @@ static int try_to_join(struct client *self)
     zg_set(snapshot, ZMQ_IMMEDIATE, 1); /* writable once it is connected */
     zg_connect(snapshot, zg_value[0]);
     subscribe(self);
-    if (zg_poll(&connection, 1, ZG_FOREVER) == 1 && await_hugz(self) != -1)
+    if (zg_poll(&connection, 1, ZG_FOREVER) == 1 && await_hugz(self))
         result = fetch(self, snapshot);
     zmq_close(snapshot);
     return result;

@@ -17,7 +17,7 @@ enum { LEVELS = 12 }; /* enough for 4^12 items */
 struct item {
     TAILQ_ENTRY(item) timed;
     int64_t at;
-    uint32_t size[TABLE_FRAMES];
+    size_t bytes, size[TABLE_FRAMES];
     uint8_t frames, height;
     item *next[]; /* one for each level; the bytes of the frames follow */
 };
@@ -120,28 +120,21 @@ static item *new_item(zg_msg *msg, int64_t at)
     int height = 1;
     while (height < LEVELS && random() % 4 == 0)
         height++;
-    item *it = malloc(bytes_in(msg) + (size_t) height * sizeof it);
+    item *it = malloc(bytes_in(msg) + (size_t) height * sizeof it->next[0]);
     if (it == NULL)
         zg_die("malloc");
     it->at = at;
+    it->bytes = bytes_in(msg);
     it->height = (uint8_t) height;
     it->frames = (uint8_t) msg->count;
     char *bytes = bytes_of(it);
     for (int i = 0; i < msg->count; i++) {
         size_t size = zmq_msg_size(&msg->frame[i]);
         memcpy(bytes, zmq_msg_data(&msg->frame[i]), size);
-        it->size[i] = (uint32_t) size;
+        it->size[i] = size;
         bytes += size;
     }
     return it;
-}
-
-static size_t weight(const item *it)
-{
-    size_t bytes = sizeof *it;
-    for (int i = 0; i < it->frames; i++)
-        bytes += it->size[i];
-    return bytes;
 }
 
 /* Remove an item, given the links of a search for its key. */
@@ -152,7 +145,7 @@ static void unlink_item(table *self, item *it, item **link[LEVELS])
     if (it->at != 0)
         TAILQ_REMOVE(&self->timed, it, timed);
     self->count--;
-    self->bytes -= weight(it);
+    self->bytes -= it->bytes;
     free(it);
 }
 
@@ -169,7 +162,11 @@ void table_put(table *self, zg_msg *msg, int64_t at)
     if (at != 0)
         TAILQ_INSERT_TAIL(&self->timed, it, timed);
     self->count++;
-    self->bytes += weight(it);
+    self->bytes += it->bytes;
+    if (self->bytes / 2 > TABLE_MAX_BYTES) {
+        errno = ENOMEM;
+        zg_die("the table is too large");
+    }
 }
 
 void table_update(table *self, zg_msg *msg, int64_t at)

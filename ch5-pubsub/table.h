@@ -7,7 +7,9 @@
  *
  * The table copies messages: a received frame can share an 8 KiB buffer with
  * others, and keeping the frame would keep the buffer. A message that is passed
- * to a function remains the caller's. If malloc() fails, the program exits.
+ * to a function remains the caller's. The program exits if malloc() fails, or
+ * if the items occupy more than twice TABLE_MAX_BYTES, so that a server cannot
+ * fill a client.
  */
 #pragma once
 #include "zg.h"
@@ -28,8 +30,8 @@ size_t table_count(const table *self);
 /* Return the bytes that the items occupy, without the links of the list. */
 size_t table_bytes(const table *self);
 
-/* Return true if the table can take a copy of this message without exceeding
- * TABLE_MAX_BYTES, or if the message deletes its key. */
+/* Return true if the message fits into TABLE_MAX_BYTES beside all present
+ * items, the one it replaces included, or if it deletes its key. */
 bool table_has_room(const table *self, zg_msg *msg);
 
 /* Put a copy of a message of 1 to TABLE_FRAMES frames, in place of the item

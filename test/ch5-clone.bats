@@ -107,6 +107,15 @@ load clone
   joins_without_hugz 2
 }
 
+@test "clone 2: a client joins a server that publishes all the time and sends no HUGZ" {
+  local one=%00%00%00%00%00%00%00%01
+  start news zpeer -b -n 0 -r 999999999 PUB ipc://u /k "$one" v
+  start table zpeer -b -t 60000 -n 9 DEALER ipc://s '%;' /k "$one" v '%,' KTHXBAI "$one" ''
+  listen 2 client
+  wait_for client 'snapshot of 1 keys, up to update 1'
+  stop client
+}
+
 @test "clone 2: a client that ends during a snapshot still has its old table" {
   local one=%00%00%00%00%00%00%00%01
   up 2 -m 1000
@@ -248,6 +257,25 @@ load clone
 }
 
 # ---- snapshots -----------------------------------------------------------------
+
+@test "clone: a server whose table has no end does not fill its client" {
+  local size='%{1000000}' program
+  note 'clients of a table of at most 2 MiB'
+  cp "$root"/ch5-pubsub/*.[ch] .
+  sed -i 's/TABLE_MAX_BYTES = 1 << 30/TABLE_MAX_BYTES = 1 << 20/' table.h
+  for program in clonecli2 clonecli3; do
+    cc -D_DEFAULT_SOURCE -I"$root/common" $program.c replica.c kvmsg.c table.c \
+      -o $program -lzmq -lpthread
+    start news zpeer -b -n 0 -t 60000 -r 1000 -w 100 PUB ipc://u HUGZ $no epoch
+    start table zpeer -b -t 60000 -n 9 DEALER ipc://s '%;' /1 $no "$size" \
+      '%,' /2 $no "$size" '%,' /3 $no "$size"
+    run -1 "./$program" ipc://s ipc://u
+    [[ $output == 'E: the table is too large: '* ]]
+    kill9 news
+    kill9 table
+    rm s u
+  done
+}
 
 @test "clone: a large snapshot is complete, for ten at once" {
   local keys n
