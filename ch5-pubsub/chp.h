@@ -26,17 +26,18 @@
 #define CHP_KTHXBAI "KTHXBAI"  /* end of the snapshot */
 #define CHP_HUGZ "HUGZ"        /* heartbeat of the server */
 
+enum { KV_KEY, KV_NUMBER }; /* frames; a number is eight bytes, big endian */
+
 enum {
-    KV_KEY,
-    KV_NUMBER,                         /* eight bytes, big endian */
     CHP_ENDPOINT_MAX = 240,            /* bytes */
     CHP_KEY_MAX = 255,                 /* bytes of a key or a subtree */
     CHP_SUBTREE_MAX = CHP_KEY_MAX - 4, /* room for a random key in it */
     CHP_PROPERTIES_MAX = 1 << 16,      /* bytes of all properties */
     CHP_EPOCH_SIZE = 16,               /* hexadecimal digits */
     CHP_HUGZ_MS = 1000,                /* between two HUGZ */
-    CHP_NO_HUGZ_MS = 3000,             /* then the server sends none, as RFC 12
-                                      allows: join without */
+    CHP_NO_HUGZ_MS = 3000,             /* after this wait a client joins
+                                      without HUGZ: RFC 12 servers need not
+                                      send it */
     CHP_SERVER_QUEUE = 10000,          /* updates that wait for a slow client;
                                       beyond, the client loses them */
     CHP_CLIENT_QUEUE = 100000,         /* updates that wait during a snapshot */
@@ -67,6 +68,15 @@ static inline void kv_set_number(zg_msg *msg, int64_t number)
         byte[i] = (uint8_t) rest;
 }
 
+/* Append the first two frames of a message: [key][number] */
+static inline void kv_begin(zg_msg *msg, const void *key, size_t size,
+                            int64_t number)
+{
+    zg_insert(msg, KV_KEY, key, size);
+    zg_insert(msg, KV_NUMBER, "\0\0\0\0\0\0\0\0", 8);
+    kv_set_number(msg, number);
+}
+
 /* Return true if a message from a peer has this number of frames, a key of 1 to
  * CHP_KEY_MAX bytes, and eight bytes for its number. */
 static inline bool kv_is_valid(zg_msg *msg, int frames)
@@ -83,8 +93,8 @@ static inline bool kv_is_reserved(zg_msg *msg)
     return zg_is(msg, KV_KEY, CHP_KTHXBAI) || zg_is(msg, KV_KEY, CHP_HUGZ);
 }
 
-/* Return true if the key begins with `subtree`. A subscription brings all such
- * keys, that to HUGZ too. */
+/* Return true if the key begins with `subtree`. A subscription is a prefix: the
+ * one to HUGZ also brings keys that begin with HUGZ. */
 static inline bool kv_is_below(zg_msg *msg, const void *subtree, size_t size)
 {
     return zmq_msg_size(&msg->frame[KV_KEY]) >= size
@@ -92,8 +102,8 @@ static inline bool kv_is_below(zg_msg *msg, const void *subtree, size_t size)
 }
 
 /* Prepare a PUB that sends updates to servers, before it connects: queue
- * nothing for a server that is disconnected, or that acknowledges nothing for
- * 3 s, since an update that arrives late could undo a newer one. */
+ * nothing for a server that is disconnected, or whose TCP acknowledges
+ * nothing for 3 s, since an update that arrives late could undo a newer one. */
 static inline void chp_prepare_sender(void *sender)
 {
     zg_set(sender, ZMQ_SNDHWM, CHP_CLIENT_QUEUE);
@@ -102,21 +112,43 @@ static inline void chp_prepare_sender(void *sender)
     zg_set(sender, ZMQ_TCP_MAXRT, 3 * CHP_HUGZ_MS);
 }
 
+/* Write the name of the property of HUGZ that counts the updates of a subtree:
+ * "count." and the subtree in hexadecimal. Return the end of the text. */
+static inline char *chp_count_name(char *text, const char *subtree, size_t size)
+{
+    char *end = text + sprintf(text, "count.");
+    for (size_t i = 0; i < size; i++)
+        end += sprintf(end, "%02x", (uint8_t) subtree[i]);
+    return end;
+}
+
 /* Write the endpoint at port P+plus, given that at P. Without a port number it
- * gets a suffix: ipc://here, ipc://here+1, ipc://here+2. A malformed or too
- * long endpoint is returned unchanged, and libzmq refuses it. */
+ * gets a suffix: ipc://here, ipc://here+1, ipc://here+2. With port `*` it is
+ * returned unchanged, so each socket gets a free port. libzmq refuses one that
+ * is malformed or too long. */
 static inline const char *chp_endpoint(char text[256], const char *first,
                                        int plus)
 {
-    const char *port = strrchr(first, ':');
-    size_t digits = port != NULL ? strspn(++port, "0123456789") : 0;
-    if (port == NULL || strlen(first) > CHP_ENDPOINT_MAX || plus == 0
-        || *port == '*')
+    const char *colon = strrchr(first, ':');
+    if (colon == NULL || colon[1] == '*' || strlen(first) > CHP_ENDPOINT_MAX)
         return first;
-    if (digits > 0 && digits < 6 && port[digits] == '\0')
-        snprintf(text, 256, "%.*s%d", (int) (port - first), first,
-                 atoi(port) + plus);
+    size_t digits = strspn(colon + 1, "0123456789");
+    if (digits > 0 && digits < 6 && colon[1 + digits] == '\0')
+        snprintf(text, 256, "%.*s:%d", (int) (colon - first), first,
+                 atoi(colon + 1) + plus);
     else
         snprintf(text, 256, "%s+%d", first, plus);
     return text;
+}
+
+static inline void *chp_end_context(void *ctx)
+{
+    zmq_ctx_term(ctx);
+    return NULL;
+}
+
+/* Terminate a context without waiting: a name lookup may still run. */
+static inline void chp_detach_context(void *ctx)
+{
+    pthread_detach(zg_thread(chp_end_context, ctx));
 }

@@ -24,6 +24,7 @@
 enum {
     MAX_SERVERS = 2,
     MAX_UNCONFIRMED = 10000,
+    MAX_UNCONFIRMED_BYTES = 1 << 28,
     MAX_VALUE = 1000000,
     RESEND_MS = 1000,      /* first wait for a confirmation */
     MAX_RESEND_MS = 16000, /* longest one */
@@ -214,7 +215,9 @@ static int set(struct clone *self, zg_msg *command)
     if (!kv_is_below(command, self->replica.subtree,
                      self->replica.subtree_size))
         return EINVAL;
-    if (table_count(self->unconfirmed) >= MAX_UNCONFIRMED
+    bool is_full = table_count(self->unconfirmed) >= MAX_UNCONFIRMED
+                   || table_bytes(self->unconfirmed) > MAX_UNCONFIRMED_BYTES;
+    if (is_full
         && table_find(self->unconfirmed, zmq_msg_data(key), zmq_msg_size(key))
                == NULL)
         return ENOBUFS;
@@ -282,7 +285,7 @@ static void tick(struct clone *self)
                 self->server[self->current].endpoint);
         join_server(self, (self->current + 1) % self->server_count);
     }
-    replica_tick(&self->replica);
+    replica_tick(&self->replica); /* we call it again after TICK_MS anyway */
     if (now >= self->vote_at && replica_vote(&self->replica))
         self->vote_at = now + CHP_HUGZ_MS;
     if (self->replica.state == REPLICA_FOLLOWING)
@@ -342,12 +345,6 @@ static void end_agent(struct clone *self)
     self->has_ended = true;
 }
 
-static void *end_context(void *ctx)
-{
-    zmq_ctx_term(ctx);
-    return NULL;
-}
-
 void clone_destroy(struct clone **self)
 {
     struct clone *it = *self;
@@ -357,59 +354,55 @@ void clone_destroy(struct clone **self)
     zmq_close(it->command);
     replica_destroy(&it->replica);
     table_destroy(&it->unconfirmed);
-    /* Do not wait for the contexts: a name lookup may still run. */
     for (int i = 0; i < it->server_count; i++) {
         zmq_close(it->server[i].collector);
-        pthread_detach(zg_thread(end_context, it->server[i].ctx));
+        chp_detach_context(it->server[i].ctx);
     }
     free(it);
     *self = NULL;
 }
 
 /* Send a command with its arguments, and receive [errno][value] in its place.
- * Return false if errno is not 0. */
-static bool request(struct clone *self, const char *command, zg_msg *msg)
+ * Return errno. */
+static int request(struct clone *self, const char *command, zg_msg *msg)
 {
+    int error = ETERM;
     zg_insert(msg, 0, command, strlen(command));
-    if (!zg_send(msg, self->pipe, 0) || !zg_recv(msg, self->pipe, 0)) {
-        zg_clear(msg);
-        errno = ETERM;
-        return false;
-    }
-    memcpy(&errno, zmq_msg_data(&msg->frame[0]), sizeof errno);
-    return errno == 0;
+    if (zg_send(msg, self->pipe, 0) && zg_recv(msg, self->pipe, 0))
+        memcpy(&error, zmq_msg_data(&msg->frame[0]), sizeof error);
+    return error;
 }
 
-/* Send a command with one argument that has no value to return. */
-static bool tell(struct clone *self, const char *command, const void *data,
-                 size_t size)
+/* Set errno, and return true if it is 0. */
+static bool result(int error)
 {
-    zg_msg msg = { 0 };
-    zg_insert(&msg, 0, data, size);
-    int error = request(self, command, &msg) ? 0 : errno;
-    zg_clear(&msg);
     errno = error;
     return error == 0;
 }
 
-static bool refuse(int error)
+/* Send a command with one argument. Discard the value of the reply. */
+static bool execute(struct clone *self, const char *command, const void *data,
+                    size_t size)
 {
-    errno = error;
-    return false;
+    zg_msg msg = { 0 };
+    zg_insert(&msg, 0, data, size);
+    int error = request(self, command, &msg);
+    zg_clear(&msg);
+    return result(error);
 }
 
 bool clone_subtree(struct clone *self, const char *subtree)
 {
     if (strlen(subtree) > CHP_KEY_MAX)
-        return refuse(EINVAL);
-    return tell(self, "SUBTREE", subtree, strlen(subtree));
+        return result(EINVAL);
+    return execute(self, "SUBTREE", subtree, strlen(subtree));
 }
 
 bool clone_connect(struct clone *self, const char *endpoint)
 {
     if (strlen(endpoint) > CHP_ENDPOINT_MAX)
-        return refuse(EINVAL);
-    return tell(self, "CONNECT", endpoint, strlen(endpoint) + 1);
+        return result(EINVAL);
+    return execute(self, "CONNECT", endpoint, strlen(endpoint) + 1);
 }
 
 bool clone_set(struct clone *self, const void *key, size_t key_size,
@@ -420,17 +413,16 @@ bool clone_set(struct clone *self, const void *key, size_t key_size,
 
     if (key_size < 1 || key_size > CHP_KEY_MAX || value_size > MAX_VALUE
         || ttl < 0 || ttl > KVMSG_TTL_MAX)
-        return refuse(EINVAL);
+        return result(EINVAL);
     kvmsg_make(&msg, key, key_size, value, value_size);
     kvmsg_set_uuid(&msg, &self->writer);
     snprintf(seconds, sizeof seconds, "%ld", ttl);
     kvmsg_set_property(&msg, "ttl", seconds);
     int error = EINVAL; /* a reserved key */
     if (!kv_is_reserved(&msg))
-        error = request(self, "SET", &msg) ? 0 : errno;
+        error = request(self, "SET", &msg);
     zg_clear(&msg);
-    errno = error;
-    return error == 0;
+    return result(error);
 }
 
 char *clone_get(struct clone *self, const void *key, size_t key_size,
@@ -444,7 +436,7 @@ char *clone_get(struct clone *self, const void *key, size_t key_size,
         return NULL;
     }
     zg_insert(&msg, 0, key, key_size);
-    int error = request(self, "GET", &msg) ? 0 : errno;
+    int error = request(self, "GET", &msg);
     if (error == 0) {
         size_t length = zmq_msg_size(&msg.frame[1]);
         value = malloc(length + 1);
@@ -463,8 +455,8 @@ char *clone_get(struct clone *self, const void *key, size_t key_size,
 bool clone_sync(struct clone *self, long msecs)
 {
     if (msecs < 0 || msecs > INT32_MAX)
-        return refuse(EINVAL);
-    return tell(self, "SYNC", &msecs, sizeof msecs);
+        return result(EINVAL);
+    return execute(self, "SYNC", &msecs, sizeof msecs);
 }
 
 void clone_report(struct clone *self)

@@ -23,8 +23,9 @@
 #include "zg.h"
 
 /* Return a new clone. It joins the other server after `timeout` ms without a
- * message. The servers must send HUGZ, several times within the timeout. A
- * frame must arrive within the timeout: 1 MB takes 4 s at 2 Mbit/s. */
+ * message, and leaves a passive one up to 3 s later. The timeout is at least
+ * 500; the servers must send HUGZ several times within it. A frame must arrive
+ * within the timeout: 1 MB takes 4 s at 2 Mbit/s. */
 struct clone *clone_new(void *ctx, long timeout);
 void clone_destroy(struct clone **self);
 
@@ -41,7 +42,7 @@ bool clone_connect(struct clone *self, const char *endpoint);
 /* Set a key of 1 to 255 bytes to a copy of a value of at most 1,000,000 bytes.
  * The key expires after ttl seconds, at most nine digits; 0 is no ttl. An empty
  * value deletes the key. EINVAL: the key is outside the subtree, or KTHXBAI or
- * HUGZ. ENOBUFS: 10,000 keys are unconfirmed. */
+ * HUGZ. ENOBUFS: 10,000 keys, or 256 MiB of them, are unconfirmed. */
 bool clone_set(struct clone *self, const void *key, size_t key_size,
                const void *value, size_t value_size, long ttl);
 

@@ -31,7 +31,8 @@ static const char usage[] =
     "  -e MS      longest ttl of a key, at least 1000; 0: no ttl (30000)\n"
     "  -m N       keys to set per second; 0: as fast as possible (1)\n"
     "  -n COUNT   keys to set, then it ends; 0: until stopped (0)\n"
-    "  -t MS      silence of a server after which to join the other (5000)\n"
+    "  -t MS      join the other server after this silence, at least 500 "
+    "(5000)\n"
     "  -v         print each key that a server has confirmed\n"
     "  SERVER     connect (tcp://localhost:5556)\n"
     "  SERVER     connect (tcp://localhost:5566)\n"
@@ -65,7 +66,7 @@ int main(int argc, char *argv[])
 {
     zg_args(argc, argv, usage);
     long count = zg_number('n'), rate = zg_number('m'), expiry = zg_number('e');
-    if (zg_number('t') == 0 || (expiry > 0 && expiry < 1000)
+    if (zg_number('t') < 500 || (expiry > 0 && expiry < 1000)
         || strlen(zg_value['d']) > CHP_SUBTREE_MAX)
         zg_usage_error();
     void *ctx = zg_start(), *clock = zg_socket(ctx, ZMQ_PAIR);

@@ -278,7 +278,7 @@ static int check_replica(zg_msg *msg, void *sock, void *arg)
     struct server *self = arg;
     (void) msg, (void) sock;
 
-    replica_tick(&self->replica);
+    replica_tick(&self->replica); /* this timer calls it often enough */
     read_replica(self);
     return 0;
 }
@@ -427,12 +427,6 @@ static void open_all(struct server *self, bool is_primary, long interval)
     bstar_timer(self->star, REPLICA_MS, check_replica, self);
 }
 
-static void *end_context(void *ctx)
-{
-    zmq_ctx_term(ctx);
-    return NULL;
-}
-
 static void close_all(struct server *self)
 {
     table_report(self->replica.table, self->replica.sequence);
@@ -444,8 +438,7 @@ static void close_all(struct server *self)
     zmq_close(self->publisher);
     zmq_close(self->collector);
     zmq_close(self->forward);
-    /* Do not wait for this context: a name lookup may still run. */
-    pthread_detach(zg_thread(end_context, self->peer_ctx));
+    chp_detach_context(self->peer_ctx);
 }
 
 int main(int argc, char *argv[])

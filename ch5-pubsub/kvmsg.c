@@ -36,8 +36,7 @@ bool kvmsg_recv(zg_msg *msg, void *sock, int flags)
 void kvmsg_make(zg_msg *msg, const void *key, size_t key_size,
                 const void *value, size_t value_size)
 {
-    zg_insert(msg, KV_KEY, key, key_size);
-    zg_insert(msg, KV_NUMBER, "\0\0\0\0\0\0\0\0", 8);
+    kv_begin(msg, key, key_size, 0);
     zg_insert(msg, KVMSG_UUID, "", 0);
     zg_insert(msg, KVMSG_PROPERTIES, "", 0);
     zg_insert(msg, KVMSG_VALUE, value, value_size);
@@ -127,19 +126,21 @@ int kvmsg_compare(zg_msg *msg, const item *it)
 struct line {
     const char *text;
     size_t size;
+    size_t next; /* offset of the next line */
 };
 
 /* Proceed to the next line, from { 0 } to the first. */
 static bool next_line(zg_msg *msg, struct line *line)
 {
     const char *all = zmq_msg_data(&msg->frame[KVMSG_PROPERTIES]);
-    const char *end = all + zmq_msg_size(&msg->frame[KVMSG_PROPERTIES]);
-    const char *text = line->text == NULL ? all : line->text + line->size + 1;
+    size_t size = zmq_msg_size(&msg->frame[KVMSG_PROPERTIES]);
 
-    if (text >= end)
+    if (line->next >= size)
         return false;
-    const char *eol = memchr(text, '\n', (size_t) (end - text));
-    *line = (struct line){ text, (size_t) ((eol ? eol : end) - text) };
+    line->text = all + line->next;
+    const char *end = memchr(line->text, '\n', size - line->next);
+    line->size = end != NULL ? (size_t) (end - line->text) : size - line->next;
+    line->next += line->size + 1;
     return true;
 }
 

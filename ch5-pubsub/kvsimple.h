@@ -12,9 +12,7 @@ enum { KVSIMPLE_VALUE = 2, KVSIMPLE_FRAMES };
 static inline void kvsimple_make(zg_msg *msg, const char *key, int64_t number,
                                  const char *value)
 {
-    zg_insert(msg, KV_KEY, key, strlen(key));
-    zg_insert(msg, KV_NUMBER, "\0\0\0\0\0\0\0\0", 8);
-    kv_set_number(msg, number);
+    kv_begin(msg, key, strlen(key), number);
     zg_insert(msg, KVSIMPLE_VALUE, value, strlen(value));
 }
 

@@ -63,6 +63,7 @@ static void open_snapshot(struct replica *self, bool immediate)
     zg_connect(self->snapshot, self->server);
 }
 
+/* Log and return false if this process lacks descriptors for new sockets. */
 static bool has_descriptors(void)
 {
     int fd[DESCRIPTORS], count = 0;
@@ -70,6 +71,8 @@ static bool has_descriptors(void)
         count++;
     for (int i = 0; i < count; i++)
         close(fd[i]);
+    if (count < DESCRIPTORS)
+        fprintf(stderr, "W: too many open descriptors: joining later\n");
     return count == DESCRIPTORS;
 }
 
@@ -82,20 +85,17 @@ void replica_join(struct replica *self, const char *server,
     self->state = REPLICA_JOINING;
     self->received = INT64_MIN;
     self->has_hugz = false;
-    self->has_voted = false;
     zmq_msg_close(&self->epoch);
     zmq_msg_init(&self->epoch);
     self->heard_at = zg_now();
     self->fetch_at = ZG_FOREVER;
-    if (!has_descriptors()) {
-        fprintf(stderr, "W: too many open descriptors: joining later\n");
+    if (!has_descriptors())
         return;
-    }
     self->updates = zg_socket(self->ctx, ZMQ_SUB);
     zg_set(self->updates, ZMQ_RCVHWM, CHP_CLIENT_QUEUE);
     /* The server receives both subscriptions in this order: HUGZ proves that
      * it has the subtree's. After a reconnect the order can differ, but then
-     * a number or a count reveals a missed update. */
+     * a number or a count reveals a missed update (in model 4 nothing does). */
     zg_must(zmq_setsockopt(self->updates, ZMQ_SUBSCRIBE, self->subtree,
                            self->subtree_size));
     zg_connect(self->updates, publisher);
@@ -134,21 +134,21 @@ bool replica_vote(struct replica *self)
 {
     bool is_waiting = self->state == REPLICA_JOINING
                       || (self->state == REPLICA_FETCHING && !self->has_hugz);
-    bool is_sent =
-        is_waiting && self->snapshot != NULL && request_snapshot(self);
-    self->has_voted = self->has_voted || is_sent;
-    return is_sent;
+    return is_waiting && self->snapshot != NULL && request_snapshot(self);
 }
 
+/* Request the snapshot on a new socket, which does not receive the reply to a
+ * vote. Without descriptors, replica_tick() tries again. */
 static void fetch(struct replica *self)
 {
+    self->fetch_at = zg_now() + RETRY_MS;
+    if (!has_descriptors())
+        return;
     table_destroy(&self->loading); /* of an incomplete snapshot */
     self->loading = table_new();
     self->state = REPLICA_FETCHING;
     self->heard_at = zg_now();
-    /* The new socket does not receive the reply to a vote. */
-    if (self->has_voted || !is_connected(self))
-        open_snapshot(self, false);
+    open_snapshot(self, false);
     request_snapshot(self);
 }
 
@@ -178,10 +178,8 @@ static void end_fetch(struct replica *self, zg_msg *kthxbai)
 /* Return the count of our subtree in this HUGZ, or -1. */
 static int64_t count_in(struct replica *self, zg_msg *hugz)
 {
-    char name[sizeof "count." + 2 * CHP_KEY_MAX], *end = name;
-    end += sprintf(end, "count.");
-    for (size_t i = 0; i < self->subtree_size; i++)
-        end += sprintf(end, "%02x", (uint8_t) self->subtree[i]);
+    char name[sizeof "count." + 2 * CHP_KEY_MAX];
+    chp_count_name(name, self->subtree, self->subtree_size);
     return kvmsg_number_property(hugz, name);
 }
 

@@ -24,8 +24,7 @@ struct client {
     char subtree[CHP_KEY_MAX], cursor[CHP_KEY_MAX + 1];
     size_t subtree_size, cursor_size;
     int64_t number, count; /* for its KTHXBAI; the count is -1 for none */
-    int64_t progress_at;
-    bool is_stalled; /* the queue of its connection is full */
+    int64_t progress_at;   /* when the last item was sent */
 };
 
 /* A subtree whose updates are counted. */
@@ -100,33 +99,27 @@ static int64_t find_or_add_watch(snapshots *self, const char *subtree,
 void snapshots_count_update(snapshots *self, zg_msg *update)
 {
     for (int i = 0; i < self->watch_count; i++)
-        self->watches[i].count += kv_is_below(update, self->watches[i].subtree,
-                                              self->watches[i].size);
-}
-
-/* Write "count.SUBTREE=C\n" and return its length. */
-static int write_count(char *text, const struct watch *counted)
-{
-    char *end = text + sprintf(text, "count.");
-    for (size_t i = 0; i < counted->size; i++)
-        end += sprintf(end, "%02x", (uint8_t) counted->subtree[i]);
-    return (int) (end - text) + sprintf(end, "=%" PRId64 "\n", counted->count);
+        if (kv_is_below(update, self->watches[i].subtree,
+                        self->watches[i].size))
+            self->watches[i].count++;
 }
 
 void snapshots_publish_hugz(snapshots *self, void *publisher, int64_t number)
 {
     static char text[32 + MAX_WATCHES * (2 * CHP_KEY_MAX + 32)];
-    int size = 0;
+    char *end = text;
     zg_msg hugz = { 0 };
 
-    zg_insert(&hugz, KV_KEY, CHP_HUGZ, strlen(CHP_HUGZ));
-    zg_insert(&hugz, KV_NUMBER, "\0\0\0\0\0\0\0\0", 8);
+    kv_begin(&hugz, CHP_HUGZ, strlen(CHP_HUGZ), 0);
     if (self->frames == KVMSG_FRAMES) {
-        size = sprintf(text, "number=%" PRId64 "\n", number);
-        for (int i = 0; i < self->watch_count; i++)
-            size += write_count(text + size, &self->watches[i]);
+        end += sprintf(end, "number=%" PRId64 "\n", number);
+        for (int i = 0; i < self->watch_count; i++) {
+            struct watch *watch = &self->watches[i];
+            end = chp_count_name(end, watch->subtree, watch->size);
+            end += sprintf(end, "=%" PRId64 "\n", watch->count);
+        }
         zg_insert(&hugz, KVMSG_UUID, "", 0);
-        zg_insert(&hugz, KVMSG_PROPERTIES, text, (size_t) size);
+        zg_insert(&hugz, KVMSG_PROPERTIES, text, (size_t) (end - text));
     }
     zg_insert(&hugz, hugz.count, self->epoch, CHP_EPOCH_SIZE);
     zg_send(&hugz, publisher, 0);
@@ -144,6 +137,24 @@ static bool is_served(snapshots *self, zmq_msg_t *id)
     return false;
 }
 
+/* Return the client whose last progress is the longest ago. */
+static struct client *slowest(snapshots *self)
+{
+    struct client *client, *found = TAILQ_FIRST(&self->clients);
+    TAILQ_FOREACH(client, &self->clients, next)
+        if (client->progress_at < found->progress_at)
+            found = client;
+    return found;
+}
+
+static void abort_snapshot(snapshots *self, struct client *client,
+                           const char *reason)
+{
+    fprintf(stderr, "W: the snapshot of a slow client is aborted: %s\n",
+            reason);
+    remove_client(self, client);
+}
+
 bool snapshots_begin(snapshots *self, zg_msg *request, int64_t number)
 {
     bool has_subtree = request->count == SUBTREE + 1;
@@ -156,10 +167,8 @@ bool snapshots_begin(snapshots *self, zg_msg *request, int64_t number)
         return false;
     if (is_served(self, &request->frame[CLIENT]))
         return true;
-    if (self->client_count == MAX_CLIENTS) {
-        fprintf(stderr, "W: a request is refused: 1000 snapshots are served\n");
-        return true;
-    }
+    if (self->client_count == MAX_CLIENTS)
+        abort_snapshot(self, slowest(self), "1000 others are served");
     struct client *client = calloc(1, sizeof *client);
     if (client == NULL)
         zg_die("calloc");
@@ -182,9 +191,7 @@ static void make_end(snapshots *self, struct client *client, zg_msg *msg)
     char count[32] = "";
     if (client->count >= 0)
         snprintf(count, sizeof count, "count=%" PRId64 "\n", client->count);
-    zg_insert(msg, KV_KEY, CHP_KTHXBAI, strlen(CHP_KTHXBAI));
-    zg_insert(msg, KV_NUMBER, "\0\0\0\0\0\0\0\0", 8);
-    kv_set_number(msg, client->number);
+    kv_begin(msg, CHP_KTHXBAI, strlen(CHP_KTHXBAI), client->number);
     if (self->frames == KVMSG_FRAMES) {
         zg_insert(msg, KVMSG_UUID, "", 0);
         zg_insert(msg, KVMSG_PROPERTIES, count, strlen(count));
@@ -192,9 +199,9 @@ static void make_end(snapshots *self, struct client *client, zg_msg *msg)
     zg_insert(msg, msg->count, client->subtree, client->subtree_size);
 }
 
-/* Send an item, or KTHXBAI if it is NULL. Return false if the queue of the
- * connection is full (EAGAIN) or the client has disconnected (EHOSTUNREACH). */
-static bool send_one(snapshots *self, struct client *client, const item *it)
+/* Send an item, or KTHXBAI if it is NULL. Return 0, or EAGAIN if the queue of
+ * the connection is full, or EHOSTUNREACH if the client has disconnected. */
+static int send_one(snapshots *self, struct client *client, const item *it)
 {
     zg_msg msg = { 0 };
     if (it != NULL)
@@ -202,9 +209,9 @@ static bool send_one(snapshots *self, struct client *client, const item *it)
     else
         make_end(self, client, &msg);
     zg_insert(&msg, 0, zmq_msg_data(&client->id), zmq_msg_size(&client->id));
-    bool is_sent = zg_send(&msg, self->router, ZMQ_DONTWAIT);
+    int error = zg_send(&msg, self->router, ZMQ_DONTWAIT) ? 0 : errno;
     zg_clear(&msg);
-    return is_sent;
+    return error;
 }
 
 /* Set the cursor behind this item: a zero byte makes the next possible key. */
@@ -216,30 +223,35 @@ static void advance(struct client *client, const item *it)
     client->progress_at = zg_now();
 }
 
-/* Send a batch to a client. Return false if its snapshot has ended. */
-static bool serve(snapshots *self, struct client *client, table *items)
+/* Send a batch to a client, and remove the client if its snapshot has ended.
+ * Return when to send the next batch. */
+static int64_t serve(snapshots *self, struct client *client, table *items)
 {
     item *it = table_lower_bound(items, client->cursor, client->cursor_size);
     item *last = NULL;
-    bool is_complete = false, is_sent = true;
+    int error = 0;
 
-    for (int n = 0; n < BATCH && is_sent && !is_complete; n++) {
+    for (int n = 0; n < BATCH; n++) {
         if (it != NULL
             && !item_is_below(it, client->subtree, client->subtree_size))
             it = NULL;
-        is_sent = send_one(self, client, it);
-        is_complete = is_sent && it == NULL;
-        if (is_sent && it != NULL) {
-            last = it;
-            it = item_next(it);
-        }
+        error = send_one(self, client, it);
+        if (error != 0 || it == NULL)
+            break;
+        last = it;
+        it = item_next(it);
     }
-    bool is_connected = is_sent || errno == EAGAIN;
-    client->is_stalled = !is_sent;
     if (last != NULL)
         advance(client, last);
-    return is_connected && !is_complete
-           && zg_now() - client->progress_at <= STALLED_MS;
+    if (error == 0 && it != NULL)
+        return 0;
+    if (error == EAGAIN && zg_now() <= client->progress_at + STALLED_MS)
+        return zg_now() + RETRY_MS;
+    if (error == EAGAIN)
+        abort_snapshot(self, client, "it has not read for 10 minutes");
+    else
+        remove_client(self, client);
+    return ZG_FOREVER;
 }
 
 int64_t snapshots_send(snapshots *self, table *items)
@@ -249,12 +261,9 @@ int64_t snapshots_send(snapshots *self, table *items)
 
     for (; client != NULL; client = next) {
         next = TAILQ_NEXT(client, next);
-        if (!serve(self, client, items))
-            remove_client(self, client);
-        else if (!client->is_stalled)
-            again_at = 0;
-        else if (again_at != 0)
-            again_at = zg_now() + RETRY_MS;
+        int64_t at = serve(self, client, items);
+        if (again_at > at)
+            again_at = at;
     }
     return again_at;
 }

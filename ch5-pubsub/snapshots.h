@@ -39,13 +39,13 @@ snapshots *snapshots_new(void *router, int frames, snapshots_loader *load);
 void snapshots_destroy(snapshots **self);
 
 /* Begin a snapshot for a request, as received. `number` is that of the last
- * update. Return false if the request is malformed. With 1000 clients being
- * served, refuse it; if this client is being served, ignore it. Both return
- * true. */
+ * update. Return false if the request is malformed. Return true otherwise, also
+ * if the request is ignored because this client is being served. With 1000
+ * clients being served, abort the snapshot of the slowest one. */
 bool snapshots_begin(snapshots *self, zg_msg *request, int64_t number);
 
 /* Send the next items to each client. A client whose queue stays full for ten
- * minutes loses its snapshot: it must receive 500 items, half of the queue, in
+ * minutes loses its snapshot: it must read 500 items, half of the queue, in
  * this time. Return when to call this again, on the clock of zg_now(), or
  * ZG_FOREVER if all snapshots are complete. */
 int64_t snapshots_send(snapshots *self, table *items);

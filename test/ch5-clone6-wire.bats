@@ -231,10 +231,19 @@ half_an_active() {
   app two ipc://a
   tell two set END v             # a key, not the command of the class
   expect two END v
-  tell two many 10001
+  tell two many 10001 1
   wait_for two '^many: 9999, No buffer'
   tell two end
   ends two
+  if [[ $bin != *tsan ]]; then
+    note 'values of 1 MB reach the limit in bytes'
+    app three ipc://a
+    tell three many 1000 1000000
+    wait_for three '^many: 269, No buffer'
+    tell three end
+    ends three
+  fi
+  run -2 clonecli6 -t 499
   note 'and then there is one'
   primary
   tell one sync 15000

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
 /* cloneapp SERVER... - an application of the clone class, told what to do by
  * the lines that it reads: set KEY VALUE [TTL], get KEY, sync MS, wait KEY,
- * blob KEY SIZE, gone KEY, many N, subtree DIR, connect SERVER, end. Each has a
- * line for an answer. */
+ * blob KEY SIZE, gone KEY, many N SIZE, subtree DIR, connect SERVER, end. Each
+ * has a line for an answer. */
 #include "clone.h"
 
 static const char *answer(bool done)
@@ -63,16 +63,17 @@ static void await_end(struct clone *table, const char *key)
     printf("gone %s\n", key);
 }
 
-/* Set `count` keys, or less if one fails. */
-static void many(struct clone *table, long count)
+/* Set `count` keys to values of this size, or less if one fails. */
+static void many(struct clone *table, long count, size_t size)
 {
-    char key[40];
+    char key[40], *value = calloc(1, size);
     long i = 0;
 
     do
         snprintf(key, sizeof key, "/many/%ld", i);
-    while (clone_set(table, key, strlen(key), "x", 1, 0) && ++i < count);
+    while (clone_set(table, key, strlen(key), value, size, 0) && ++i < count);
     printf("many: %ld, %s\n", i, answer(i == count));
+    free(value);
 }
 
 static void obey(struct clone *table, char *line)
@@ -92,7 +93,7 @@ static void obey(struct clone *table, char *line)
     else if (strcmp(word, "gone") == 0)
         await_end(table, key);
     else if (strcmp(word, "many") == 0)
-        many(table, atol(key));
+        many(table, atol(key), (size_t) atol(value));
     else if (strcmp(word, "blob") == 0)
         blob(table, key, (size_t) atol(value));
     else if (strcmp(word, "sync") == 0)

@@ -30,10 +30,8 @@
 #undef main
 #undef usage
 #define server clone_server
-#define end_context clone_end_context
 #include "../ch5-pubsub/clone.c"
 #undef server
-#undef end_context
 
 #include "bstarfsm.h"
 
