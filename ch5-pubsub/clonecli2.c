@@ -42,7 +42,7 @@ struct client {
     void *ctx, *updates;
     table *table;
     int64_t sequence; /* number of the last update that the table has */
-    int64_t received; /* number of the last update since the join */
+    int64_t received; /* number of the last update that arrived */
     zmq_msg_t epoch;  /* the value of the last HUGZ */
     bool has_hugz;    /* the server sends HUGZ: it must not be silent */
     long count, timeout;
@@ -161,7 +161,7 @@ static const char *handle_message(struct client *self, zg_msg *msg)
 
     if (zg_is(msg, KV_KEY, CHP_HUGZ)) {
         if (!self->has_hugz)
-            return "the first HUGZ was late";
+            return "the server does send HUGZ";
         if (!zg_equal(&msg->frame[KVSIMPLE_VALUE], &self->epoch))
             return "the server has restarted";
         return NULL;

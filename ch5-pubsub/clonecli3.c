@@ -6,9 +6,10 @@
  *              PUSH ---> PULL clonesrv3
  *                   5558
  *
- * The numbers of updates rise by one. A gap tells that an update is lost, since
- * a queue was full. Then the client joins again, as it does when the server has
- * restarted or is silent.
+ * The numbers of updates rise by one. A gap means that an update was lost
+ * because a queue was full. The client then joins again, as it does when the
+ * server has restarted or is silent. A missed update is detected when the next
+ * one arrives.
  *
  * A key that this client sets goes to the server first. It changes the replica
  * when it comes back with a number. An update that is lost on its way to the

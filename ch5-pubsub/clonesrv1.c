@@ -41,7 +41,8 @@ enum {
 struct server {
     void *publisher;
     table *table;
-    int64_t number, began_at; /* number of the last update */
+    int64_t number; /* of the last update */
+    int64_t began_at;
     long count, rate;
 };
 

@@ -45,7 +45,8 @@ struct server {
     void *snapshot, *publisher;
     table *table;
     snapshots *snapshots;
-    int64_t number, hugz_at; /* number of the last update */
+    int64_t number; /* of the last update */
+    int64_t hugz_at;
     int64_t began_at;
     long count, rate;
 };

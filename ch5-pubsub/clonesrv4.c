@@ -40,10 +40,19 @@ struct server {
     void *snapshot, *publisher, *collector;
     table *table;
     snapshots *snapshots;
-    int64_t number, hugz_at; /* number of the last update */
+    int64_t number; /* of the last update */
+    int64_t hugz_at;
 };
 
-/* Number, store and publish the updates of clients. */
+/* Number, store and publish an update, which is empty then. */
+static void publish_one(struct server *self, zg_msg *update)
+{
+    kv_set_number(update, ++self->number);
+    table_update(self->table, update, 0);
+    zg_send(update, self->publisher, 0);
+    zg_clear(update); /* not sent during shutdown */
+}
+
 static void publish(struct server *self)
 {
     zg_msg update = { 0 };
@@ -53,17 +62,12 @@ static void publish(struct server *self)
             break;
         if (update.count == 0)
             continue;
-        if (kv_is_reserved(&update)) {
+        if (kv_is_reserved(&update))
             zg_drop(&update, "a client");
-            continue;
-        }
-        if (!table_has_room(self->table, &update)) {
+        else if (!table_has_room(self->table, &update))
             fprintf(stderr, "W: the table is full: an update is dropped\n");
-            continue;
-        }
-        kv_set_number(&update, ++self->number);
-        table_update(self->table, &update, 0);
-        zg_send(&update, self->publisher, 0);
+        else
+            publish_one(self, &update);
     }
     zg_clear(&update);
 }

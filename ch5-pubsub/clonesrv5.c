@@ -10,8 +10,8 @@
  * set again in time: the server publishes an update that deletes it.
  *
  * The server counts the updates of each subtree that a client has asked for.
- * HUGZ tells the counts, and a client that has another one has missed an
- * update.
+ * HUGZ carries the counts. A client whose own count differs has missed an
+ * update, and joins again.
  *
  * The program is a reactor: one loop waits for requests, updates and the clock,
  * and calls a handler for each. The handlers share the state without a lock, as

@@ -85,7 +85,7 @@ struct server {
     void *followed;         /* the socket of the replica that bstar polls */
     char peer_publisher[256];
     pending *pending;
-    int64_t unheard_at;         /* when the peer was last not heard */
+    int64_t silent_at;          /* when the peer was last silent */
     struct kvmsg_writer writer; /* of the updates that have no uuid */
     snapshots *snapshots;
     bool is_sending; /* snapshots, by a timer */
@@ -112,7 +112,7 @@ static void remember_delete(struct server *self, zg_msg *update)
     zg_msg bare = { 0 };
     if (zmq_msg_size(&update->frame[KVMSG_VALUE]) > 0)
         return;
-    zg_append(&bare, update->frame, KVMSG_PROPERTIES);
+    zg_append(&bare, update->frame, 3); /* [key][number][uuid] */
     zg_insert(&bare, KVMSG_PROPERTIES, "", 0);
     zg_insert(&bare, KVMSG_VALUE, "", 0);
     table_put(self->deleted, &bare, zg_now());
@@ -130,6 +130,12 @@ static void forget_deletes(struct server *self)
 }
 
 /* ---- Active ------------------------------------------------------------- */
+
+/* An update of a client, or of the peer that passes it on, is
+ *     applied     publish the present value of its key again: republish(),
+ *     outdated    drop it,
+ *     or new      publish it: publish_new().
+ * collect() below makes the decision. */
 
 /* Number, store and publish an update, which is empty then. */
 static void publish_one(struct server *self, zg_msg *update)
@@ -154,7 +160,8 @@ static void publish_new(void *arg, zg_msg *update)
 }
 
 /* Publish the present value of the key again, with the uuid of this update: its
- * sender waits for that uuid. Keep a later uuid of the same writer. */
+ * sender waits for that uuid. If the present value is a later update of the
+ * same writer, it keeps its own uuid, which confirms that update. */
 static void republish(struct server *self, zg_msg *update)
 {
     zmq_msg_t *key = &update->frame[KV_KEY];
@@ -185,8 +192,10 @@ static bool is_applied(struct server *self, zg_msg *update)
 }
 
 /* Return true if another writer has set the key after the update numbered
- * `known`, the last one that the peer had. If the peer still holds the update,
- * it passes it on again with a higher number. */
+ * `known`, the last one that the peer had. If the peer has published the update
+ * itself, the peer has dropped it (pending.h), and the newer value stays. If
+ * the update is a client's, the peer passes it on again with a higher `known`,
+ * and this server publishes it. */
 static bool is_outdated(struct server *self, zg_msg *update)
 {
     int64_t known = kvmsg_number_property(update, "known");
@@ -334,10 +343,12 @@ static void publish_held(void *arg, zg_msg *update)
 }
 
 /* Continue from the next multiple of TERM above the last number that this
- * server knows, or from 0 if it has never joined the other one. Clients detect
- * the new epoch, so a lower number than before is harmless. Publish the held
- * updates that the table lacks. If that outlasts the lease, the next call finds
- * those in the table, and publishes the others. */
+ * server knows, or from 0 if it has never joined the other one. A peer that
+ * was active alone may have used higher numbers; clients detect the new epoch,
+ * so that is harmless.
+ *
+ * Publish the held updates that the table lacks: 100,000 take about a second.
+ * If that outlasts the lease, the next call finds them in the table. */
 static int become_active(zg_msg *msg, void *sock, void *arg)
 {
     struct server *self = arg;
@@ -365,14 +376,15 @@ static int become_passive(zg_msg *msg, void *sock, void *arg)
     return 0;
 }
 
-/* Drop the updates that the peer has received by now. One that has just
- * returned must fetch them first. */
+/* Drop the updates that were published HELD_INTERVALS ago if the peer has been
+ * connected since then. A peer that has just returned must fetch a snapshot
+ * first. */
 static void release_updates(struct server *self)
 {
     int64_t wait = HELD_INTERVALS * self->interval;
     if (!bstar_hears_peer(self->star))
-        self->unheard_at = zg_now();
-    else if (zg_now() >= self->unheard_at + wait)
+        self->silent_at = zg_now();
+    else if (zg_now() >= self->silent_at + wait)
         pending_expire(self->pending, wait);
 }
 

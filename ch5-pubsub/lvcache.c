@@ -118,8 +118,10 @@ static bool begin_replay(void)
         return false;
     item_append(it, &replay);
     item_append(it, &replay); /* the prefix sorts before its topics */
-    while (is_in_replay(it = table_first(pending)))
+    do {
         table_remove(pending, it);
+        it = table_first(pending);
+    } while (is_in_replay(it));
     return true;
 }
 
@@ -148,7 +150,8 @@ static void continue_replay(void)
 }
 
 /* Read messages, read subscriptions and replay, one batch of each in turn. Read
- * no subscriptions during a replay, so that waiting ones share the next. */
+ * no subscriptions during a replay: waiting ones share the next, and at most
+ * BATCH prefixes are pending. */
 static void serve(void)
 {
     zmq_pollitem_t items[] = { { frontend, 0, ZMQ_POLLIN, 0 },

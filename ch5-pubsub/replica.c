@@ -20,7 +20,7 @@ void replica_init(struct replica *self, void *ctx, int frames,
         memcpy(self->subtree, subtree, self->subtree_size);
     }
     self->timeout = timeout;
-    self->silent = zg_socket(ctx, ZMQ_SUB);
+    self->unconnected = zg_socket(ctx, ZMQ_SUB);
     zmq_msg_init(&self->epoch);
     self->table = table_new();
     self->loading = table_new();
@@ -43,7 +43,7 @@ void replica_leave(struct replica *self)
 void replica_destroy(struct replica *self)
 {
     replica_leave(self);
-    zmq_close(self->silent);
+    zmq_close(self->unconnected);
     table_destroy(&self->table);
     table_destroy(&self->loading);
     zmq_msg_close(&self->epoch);
@@ -188,7 +188,7 @@ static int64_t count_in(struct replica *self, zg_msg *hugz)
 static void check(struct replica *self, zg_msg *hugz)
 {
     if (!self->has_hugz) {
-        join_again(self, "the first HUGZ was late");
+        join_again(self, "the server does send HUGZ");
     } else if (!zg_equal(&self->epoch, &hugz->frame[self->frames - 1])) {
         join_again(self, "the server has restarted");
     } else if (self->frames == KVMSG_FRAMES && self->count != -1
@@ -235,7 +235,7 @@ void *replica_socket(struct replica *self)
 {
     if (self->state == REPLICA_FETCHING)
         return self->snapshot;
-    return self->updates != NULL ? self->updates : self->silent;
+    return self->updates != NULL ? self->updates : self->unconnected;
 }
 
 /* Numbers are from 0 to CHP_NUMBER_MAX, so that additions do not overflow. */

@@ -41,7 +41,7 @@ enum replica_change { REPLICA_UNCHANGED, REPLICA_UPDATED, REPLICA_REPLACED };
  * and change the table and the sequence while the replica is idle. */
 struct replica {
     void *ctx, *updates, *snapshot; /* sockets of the join, or NULL */
-    void *silent; /* receives nothing: replica_socket() while not joined */
+    void *unconnected; /* a socket to poll while there is no other */
     const char *server, *publisher;
     int frames;       /* of a message: 3 or 5 */
     bool has_subtree; /* requests have a second frame */
@@ -51,8 +51,8 @@ struct replica {
     enum replica_state state;
     table *table, *loading;
     int64_t sequence; /* number of the last update that the table contains */
-    int64_t received; /* number of the last update received since the join,
-                       * applied or not */
+    int64_t received; /* number of the last update that arrived: if the next one
+                       * is not above it, the server has restarted */
     int64_t count;    /* updates of the subtree, -1 if the server counts none */
     int64_t checked;  /* number up to which the server's count has confirmed
                        * ours */
