@@ -229,6 +229,7 @@ static int64_t serve(snapshots *self, struct client *client, table *items)
 {
     item *it = table_lower_bound(items, client->cursor, client->cursor_size);
     item *last = NULL;
+    bool is_complete = false;
     int error = 0;
 
     for (int n = 0; n < BATCH; n++) {
@@ -236,14 +237,15 @@ static int64_t serve(snapshots *self, struct client *client, table *items)
             && !item_is_below(it, client->subtree, client->subtree_size))
             it = NULL;
         error = send_one(self, client, it);
-        if (error != 0 || it == NULL)
+        is_complete = error == 0 && it == NULL;
+        if (error != 0 || is_complete)
             break;
         last = it;
         it = item_next(it);
     }
     if (last != NULL)
         advance(client, last);
-    if (error == 0 && it != NULL)
+    if (error == 0 && !is_complete)
         return 0;
     if (error == EAGAIN && zg_now() <= client->progress_at + STALLED_MS)
         return zg_now() + RETRY_MS;
