@@ -85,6 +85,7 @@ void replica_join(struct replica *self, const char *server,
     self->state = REPLICA_JOINING;
     self->received = INT64_MIN;
     self->has_hugz = false;
+    self->has_voted = false;
     zmq_msg_close(&self->epoch);
     zmq_msg_init(&self->epoch);
     self->heard_at = zg_now();
@@ -134,11 +135,13 @@ bool replica_vote(struct replica *self)
 {
     bool is_waiting = self->state == REPLICA_JOINING
                       || (self->state == REPLICA_FETCHING && !self->has_hugz);
-    return is_waiting && self->snapshot != NULL && request_snapshot(self);
+    bool is_sent =
+        is_waiting && self->snapshot != NULL && request_snapshot(self);
+    self->has_voted = self->has_voted || is_sent;
+    return is_sent;
 }
 
-/* Request the snapshot on a new socket, which does not receive the reply to a
- * vote. Without descriptors, replica_tick() tries again. */
+/* Request the snapshot. Without descriptors, replica_tick() tries again. */
 static void fetch(struct replica *self)
 {
     self->fetch_at = zg_now() + RETRY_MS;
@@ -148,7 +151,9 @@ static void fetch(struct replica *self)
     self->loading = table_new();
     self->state = REPLICA_FETCHING;
     self->heard_at = zg_now();
-    open_snapshot(self, false);
+    /* The new socket does not receive the reply to a vote. */
+    if (self->has_voted || !is_connected(self))
+        open_snapshot(self, false);
     request_snapshot(self);
 }
 

@@ -56,6 +56,7 @@ struct replica {
     int64_t count;    /* updates of the subtree, -1 if the server counts none */
     int64_t checked;  /* number up to which the server's count has confirmed
                        * ours */
+    bool has_voted;   /* on the socket for snapshots: do not use it to fetch */
     bool has_hugz;    /* the server sends HUGZ: it must not be silent */
     zmq_msg_t epoch;  /* the value of the first HUGZ since the join */
     int64_t heard_at; /* last message received */
