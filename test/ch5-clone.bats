@@ -269,6 +269,20 @@ load clone
   done
 }
 
+# The server sends 500 items to a client, and then to the next.
+@test "clone: a snapshot ends after 500 items, 1000, or one more" {
+  local n count messages
+  up 3
+  for count in 500 501 1000; do
+    messages=()
+    for ((n = 1; n <= count; n++)); do messages+=("k$n" "$no" v %,); done
+    zpeer -n 0 PUSH ipc://c "${messages[@]}"
+    wait_until has_item "k$count"
+    [[ $(items | tail -n 1) == '[KTHXBAI]'* ]]
+  done
+  stop server
+}
+
 @test "clone: a large snapshot is complete, for ten at once" {
   local keys n
   keys=$(rounds 100000 1000000)
