@@ -179,7 +179,8 @@ lint: | $(filter deps-lint,$(MAKECMDGOALS))
 	shellcheck -S warning -x test/demo test/copy test/deps test/break test/diff test/*.bash \
 	  .ci/run test/portable/check \
 	  test/trace/trace test/trace/pictures \
-	  test/bench/bench test/bench/faults test/bench/stamp test/bench/*.bash
+	  test/bench/bench test/bench/code-lines test/bench/faults \
+	  test/bench/stamp test/bench/*.bash
 	shellcheck -S warning -x -s bats test/*.bats
 
 formatted = $(wildcard common/*.h ch?-*/*.[ch] test/*.[ch] test/*/*.[ch])

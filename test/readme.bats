@@ -112,6 +112,13 @@ links() {
   ((count == $(sed -n '/^## What is your/,/^## Copy/p' "$root/README.md" | grep -c '^|') - 2))
 }
 
+@test "readme: the tables of costs count the code lines of today" {
+  local pattern lines
+  while IFS=: read -r pattern lines; do
+    grep -qF "| $pattern |$lines |" "$root"/ch*/README.md || fail "$pattern has$lines"
+  done < <("$root/test/bench/code-lines")
+}
+
 # A README says "make diff A=x B=y (5 lines added, 3 removed)".
 @test "readme: the programs of each make diff differ in the number of lines shown" {
   local a b numbers count=0

@@ -3,14 +3,9 @@
 # from make plot (faults.tsv), and from some more runs.
 # shellcheck disable=SC2154      # bench and helpers.bash set some variables
 
-# code FILE... - lines that are neither blank nor comment
+# code PATTERN - print the number of its code lines
 code() {
-  # shellcheck disable=SC2068    # the names may be patterns
-  cat ${@/#/$root/ch?-*/} | awk '
-    /^ *\/\*/ { comment = 1 }
-    !comment && NF { n++ }
-    /\*\// { comment = 0 }
-    END { print n }'
+  "$root/test/bench/code-lines" | sed -n "s/^$1: //p"
 }
 
 # fault PATTERN FAULT - the longest silence
@@ -23,9 +18,9 @@ fault() {
     END { if (!found) print "-" }' "$bin/faults.tsv" 2>/dev/null || echo -
 }
 
-# card NAME PATTERN PROCESSES SECONDS_FOR_2000 REQUESTS_PER_SECOND LOST FILE...
+# card NAME PATTERN PROCESSES SECONDS_FOR_2000 REQUESTS_PER_SECOND LOST
 card() {
-  echo "| $1 | $(code "${@:7}") | $3 | $((1000000 / ($4 > 0 ? $4 : 1))) us | $5 |" \
+  echo "| $1 | $(code "$1") | $3 | $((1000000 / ($4 > 0 ? $4 : 1))) us | $5 |" \
     "$(fault "$2" kill) | $(fault "$2" freeze) | $(fault "$2" cut) | $6 |"
 }
 
@@ -63,21 +58,20 @@ card4() {
   echo '| Pattern | Code lines, client + middle + worker | Processes beside the client | Round trip | Throughput | Silence: killed | frozen | cut off | Lost |'
   echo '|---|---|---|---|---|---|---|---|---|'
   card 'Lazy Pirate' lazy 1 "$lp" "$(so_many ipc://lp '|')" \
-    'nothing, if the server is started again' lpclient.c lpserver.c
+    'nothing, if the server is started again'
   card 'Simple Pirate' simple '1 queue, n workers' "$sp" \
     "$(so_many ipc://sp '|' ipc://spw $'|\001')" \
-    'nothing; the client asks again' lpclient.c spqueue.c spworker.c
+    'nothing; the client asks again'
   card 'Paranoid Pirate' paranoid '1 queue, n workers' "$pp" \
     "$(so_many ipc://pp '|' ipc://ppw $'\001')" \
-    'nothing; the queue gives it to another' lpclient.c ppqueue.c ppworker.c ppp.h
+    'nothing; the queue gives it to another'
   card 'Majordomo' majordomo '1 broker, n workers' "$md" \
     "$(so_many ipc://md '|MDPC01|echo|' ipc://md $'|MDPW01|\001|echo')" \
-    'nothing; the broker gives it to another' mdclient.c 'mdcliapi.[ch]' \
-    mdbroker.c mdworker.c 'mdwrkapi.[ch]' mdp.h mdtable.h
+    'nothing; the broker gives it to another'
   card 'Binary Star' binary 2 "$bs" "$(so_many ipc://bs '|')" \
-    'what the dead one knew and the other did not' bstarcli.c bstarsrv.c bstarfsm.h
-  card 'Freelance' freelance 'n servers' "$fl" "$(so_many ipc://fl '1|')" \
-    'nothing; the next server is asked' flclient3.c 'flcliapi.[ch]' flserver3.c
+    'what the dead one knew and the other did not'
+  card 'Freelance 3' freelance 'n servers' "$fl" "$(so_many ipc://fl '1|')" \
+    'nothing; the next server is asked'
   clear_up
 }
 
@@ -106,26 +100,22 @@ card3() {
   echo
   echo '| Pattern | Code lines, all roles | Processes beside the client | Round trip | Requests/s of 100 clients | Lost |'
   echo '|---|---|---|---|---|---|'
-  echo "| Load balancing | $(code lbbroker.c) | broker, workers | $((1000000 / (trips > 0 ? trips : 1))) us |" \
+  echo "| Load balancing | $(code 'Load balancing') | broker, workers | $((1000000 / (trips > 0 ? trips : 1))) us |" \
     "$(row_of lbbroker) | the request of a dead or frozen worker |"
   clear_up
 }
 
 card5() {
-  local table='table.[ch] snapshots.[ch] chp.h' replica='replica.[ch] kvmsg.[ch]'
   echo
   echo '| Pattern | Code lines | Beside publisher or client | Updates/s | Replay or snapshot | Silence: killed | Lost |'
   echo '|---|---|---|---|---|---|---|'
-  echo "| Last value cache | $(code lvcache.c 'table.[ch]') | cache | $(row_of lvcache) |" \
+  echo "| Last value cache | $(code 'Last value cache') | cache | $(row_of lvcache) |" \
     "$(row_of lvcache-replay) topics/s | until it is started again | the messages of that time |"
-  # shellcheck disable=SC2086    # names of files
-  echo "| Clone 3 | $(code clonesrv3.c clonecli3.c kvsimple.h $table $replica) | server |" \
+  echo "| Clone 3 | $(code 'Clone 3') | server |" \
     "$(row_of clonesrv3) | $(row_of clone-snapshot-1000000) keys/s | until it is started again | the table |"
-  # shellcheck disable=SC2086    # names of files
-  echo "| Clone 5 | $(code clonesrv5.c clonecli5.c $table $replica) | server |" \
+  echo "| Clone 5 | $(code 'Clone 5') | server |" \
     "$(row_of clonesrv5) | - | until it is started again | the table |"
-  # shellcheck disable=SC2086
-  echo "| Clone 6 | $(code clonesrv6.c clonecli6.c 'clone.[ch]' 'pending.[ch]' bstar.[ch] bstarfsm.h $table $replica) | two servers |" \
+  echo "| Clone 6 | $(code 'Clone 6') | two servers |" \
     "- | - | $(row_of clone6-kill) ms at worst | nothing that was confirmed |"
 }
 
@@ -176,7 +166,7 @@ card6() {
   for model in 1 2 3; do
     silence='10 s: then it fails'
     if ((model > 1)); then silence="$(interrupted $model) ms"; fi
-    echo "| ${name[model]} | $(code "fileio$model.c" fileio.h) | server | $(row_of fileio$model) |" \
+    echo "| ${name[model]} | $(code "${name[model]}") | server | $(row_of fileio$model) |" \
       "$(held $model) MB of 200 | $silence | $( ((model == 1)) && echo the transfer || echo nothing) |"
   done
   rm data big
@@ -215,7 +205,7 @@ card8() {
   echo
   echo '| Pattern | Code lines | Processes beside the node | JOINED after | CPU, 200 peers | LEFT after a farewell | LEFT after a kill | Lost |'
   echo '|---|---|---|---|---|---|---|---|'
-  echo "| Interface | $(code 'interface.[ch]' 'udplib.[ch]' udpping3.c) | none |" \
+  echo "| Interface | $(code Interface) | none |" \
     "$(printf '%s\n' "${joined[@]}" | median) ms | $(row_of interface) ms/s |" \
     "$(printf '%s\n' "${left[@]}" | median) ms | $(printf '%s\n' "${killed[@]}" | median) ms |" \
     'unread events of a peer that joined and left again |'
