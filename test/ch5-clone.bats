@@ -275,7 +275,7 @@ load clone
   up 3
   for count in 500 501 1000; do
     messages=()
-    for ((n = 1; n <= count; n++)); do messages+=("k$n" "$no" v %,); done
+    for ((n = 1; n <= count; n++)); do messages+=("k$n" "$no" v '%,'); done
     zpeer -n 0 PUSH ipc://c "${messages[@]}"
     wait_until has_item "k$count"
     [[ $(items | tail -n 1) == '[KTHXBAI]'* ]]
