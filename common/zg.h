@@ -117,8 +117,8 @@ static inline void *zg_handle_signals(void *ctx)
     int sig;
     sigwait(&zg_signals, &sig); /* zg_stop() can cancel the thread here */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-    zmq_ctx_shutdown(ctx);
     alarm(ZG_GRACE_S);
+    zmq_ctx_shutdown(ctx);
     return NULL;
 }
 
