@@ -159,7 +159,6 @@ demos:
 asan: SAN = address,undefined
 tsan: SAN = thread
 tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/test/tsan.supp atexit_sleep_ms=100
-asan tsan: export STOP_MS = 12000
 asan tsan: export WAIT_S = 60
 asan tsan: export SLACK_MS = 10000
 asan tsan: export TIMEOUT = 400

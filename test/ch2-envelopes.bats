@@ -66,7 +66,7 @@ publish() { # FRAME...
 
 @test "envelopes: a subscriber without a publisher stops at once" {
   start subscriber psenvsub ipc://nobody
-  STOP_MS=${STOP_MS:-400} stop subscriber
+  STOP_MS=400 stop subscriber
 }
 
 # ---- Malformed input --------------------------------------------------------------

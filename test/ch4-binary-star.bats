@@ -471,7 +471,7 @@ knows() {
   wait_for backup 'passive -> active: a vote'
   elapse 7                      # TCP itself would try again 12 s after the cut
   heal a
-  WAIT_S=$((3 + ${SLACK_MS:-0} / 1000)) wait_for backup '-> passive: the peer is active' 2
+  within 3000 eval "(( \$(lines_of backup '-> passive: the peer is active') == 2 ))"
   stop primary
   stop backup
 }
@@ -680,7 +680,7 @@ subscribe_often() {
     [[ $output == *nowhere* ]]
     start "$program" $program -p tcp://127.0.0.1:* ipc://ps ipc://bs
     taken=$(bound "$program" clients)
-    run -1 timeout 5 $program -p "$taken" ipc://ps2 ipc://bs2
+    run -1 timeout "$WAIT_S" $program -p "$taken" ipc://ps2 ipc://bs2
     [[ $output == *"$taken: Address already in use"* ]]
     stop "$program"
   done

@@ -87,9 +87,9 @@ load pirates
 
 @test "lazy pirate: an overloaded server costs one retry" {
   for ((seed = 9; seed <= 60; seed++)); do # until only request 4 is slow
-    start server lpserver -t 40 -s "$seed" "ipc://$seed"
+    start server lpserver -t 200 -s "$seed" "ipc://$seed"
     wait_for server 'bound'
-    run lpclient -n 4 -t 90 -r 2 "ipc://$seed"
+    run lpclient -n 4 -t 500 -r 2 "ipc://$seed"
     if runs server; then
       stop server
       if ((status == 0 && $(lines_of server 'overload') == 1)); then break; fi

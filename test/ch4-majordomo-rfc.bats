@@ -303,8 +303,7 @@ load majordomo
   registered 1 silent
   becomes 200 2000 silent
   becomes 404 5000 silent
-  local took=$(((${EPOCHREALTIME/./} - began) / 1000))
-  ((took >= 1200 && took < 5000 + ${SLACK_MS:-0})) || fail "after $took ms"
+  (((${EPOCHREALTIME/./} - began) / 1000 >= 1200)) || fail 'it was removed too early'
   is 404 silent
   is 200
 }

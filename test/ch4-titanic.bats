@@ -169,7 +169,7 @@ E: titanic answers 500' ]]
   start broker mdbroker -i 300 ipc://broker
   start_titanic
   wait_for titanic 'stores in'
-  run -1 timeout 10 titanic ipc://broker
+  run -1 timeout "$WAIT_S" titanic ipc://broker
   [[ $output == *.titanic:* ]]
 }
 
@@ -273,25 +273,15 @@ park() {
 }
 
 @test "titanic: thousands of requests for absent services do not delay a present one" {
-  local n from ms best=100000 count
+  local count
   count=$(rounds 1000 10000)
   start_all
   wait_for broker 'titanic.request: worker registered' 20
   # shellcheck disable=SC2046
   park "$count" $(seq -f 'absent%g' 20)
   [[ $(in_store | wc -l) -eq $count ]]
-  # The time includes two runs of zpeer and other load of the machine.
-  for n in 1 2 3; do
-    from=${EPOCHREALTIME/./}
-    uuid=$(store echo live)
-    until reply_is "$uuid" '[200][live]'; do
-      if ((${EPOCHREALTIME/./} - from > 5000000)); then break; fi
-    done
-    ms=$(((${EPOCHREALTIME/./} - from) / 1000))
-    if ((ms < best)); then best=$ms; fi
-  done
-  echo "$best ms with $count parked"
-  ((best < 1000 + ${SLACK_MS:-0})) || fail "it took $best ms"
+  uuid=$(store echo live)
+  within 1000 reply_is "$uuid" '[200][live]'
 }
 
 @test "titanic: it starts within seconds with 100,000 stored requests" {
@@ -695,19 +685,19 @@ REQUEST $last" ]]
 @test "titanic: a log that is not a regular file is refused" {
   mkdir .titanic
   mkfifo .titanic/titanic.log
-  run -1 timeout 10 titanic ipc://broker
+  run -1 timeout "$WAIT_S" titanic ipc://broker
   [[ $output == 'E: titanic.log: not a regular file' ]]
   rm .titanic/titanic.log
   echo precious >precious
   ln -s ../precious .titanic/titanic.log
-  run -1 timeout 10 titanic ipc://broker
+  run -1 timeout "$WAIT_S" titanic ipc://broker
   [[ $output == 'E: titanic.log: '* && $(<precious) == precious ]]
 }
 
 @test "titanic: the directory of an older titanic is refused" {
   mkdir -p .titanic/new
   : >".titanic/$(printf 'A%.0s' {1..32}).req"
-  run -1 timeout 10 titanic ipc://broker
+  run -1 timeout "$WAIT_S" titanic ipc://broker
   [[ $output == 'E: .titanic: '* && ! -e .titanic/titanic.log ]]
 }
 
@@ -715,7 +705,7 @@ REQUEST $last" ]]
 
 @test "titanic: 1,024 descriptors are enough, and 1,000 absent services delay no other" {
   needs_linux /proc
-  local n from ms frames=()
+  local n frames=()
   start broker mdbroker -i 300 ipc://broker
   start titanic bash -c 'ulimit -n 1024; exec titanic -i 300 ipc://broker'
   start worker mdworker -i 300 ipc://broker echo
@@ -727,12 +717,8 @@ REQUEST $last" ]]
   [[ $(lines_of client '\[200\]') -eq 1000 && $(in_store | wc -l) -eq 1000 ]]
   n=$(ls "/proc/${pid_of[titanic]}/fd" | wc -l)
   ((n < 720)) || fail "$n descriptors"
-  # A turn of all absent services takes 5 s.
-  from=${EPOCHREALTIME/./}
   uuid=$(store echo hello)
-  wait_until reply_is "$uuid" '[200][hello]'
-  ms=$(((${EPOCHREALTIME/./} - from) / 1000))
-  ((ms < 4000 + ${SLACK_MS:-0})) || fail "it took $ms ms"
+  within 4000 reply_is "$uuid" '[200][hello]' # a turn of all absent services takes 5 s
   start late mdworker -i 300 -t 1 ipc://broker absent77
   wait_for late 'working'
 }

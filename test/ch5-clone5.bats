@@ -43,7 +43,7 @@ load clone
   elapse "$(rounds 0 35)"
   thaw slow
   wait_for slow '^\[KTHXBAI\]'  # it has the rest of its snapshot
-  export STOP_MS=$((${STOP_MS:-1000} + 4000))
+  export STOP_MS=5000
   kill9 slow
   stop other
   stop server
@@ -70,9 +70,8 @@ load clone
   ends hugz
   put5 /lives '' 'ttl=60%0A' v
   put5 /freed '' '' v
-  wait_for sub '\[/dies\]\[[^]]*\]\[\]\[\]\[\]'
-  local took=$(((${EPOCHREALTIME/./} - ${from/./}) / 1000))
-  ((took > 1900 && took < 3500 + ${SLACK_MS:-0})) || fail "it expired after $took ms"
+  within 3500 has_line sub '\[/dies\]\[[^]]*\]\[\]\[\]\[\]'
+  ((${EPOCHREALTIME/./} - ${from/./} > 1900000)) || fail 'it expired too early'
   items / >wire
   run ! grep -F '[/dies]' wire
   [[ $(grep -c '^\[/' wire) == 8 ]] || fail "$(cat wire)"
@@ -113,7 +112,6 @@ load clone
 
 # misses_updates DIR - a client of a subtree misses updates, and has the table in time
 misses_updates() {
-  local from
   export WAIT_S=40
   up 5
   listen 5 slow -d "$1" -t 600000 # it is frozen for longer than the default
@@ -124,11 +122,9 @@ misses_updates() {
   put5 /last '' '' v
   wait_until has_item '^\[/last\]' /last
   thaw slow
-  from=$SECONDS
-  wait_for slow 'W: an update was missed: joining again'
-  wait_for slow 'snapshot of 60000 keys'
-  ((SECONDS - from <= 5 + ${SLACK_MS:-0} / 1000)) || fail "after $((SECONDS - from)) s"
-  export STOP_MS=$((${STOP_MS:-1000} + 4000))
+  within 5000 has_line slow 'snapshot of 60000 keys'
+  has_line slow 'W: an update was missed: joining again'
+  export STOP_MS=5000
   stop slow
   stop server
   [[ $(report slow) == '60000 keys, '* ]] || fail "$(report slow)"

@@ -113,7 +113,7 @@ start_espresso() { # RATE
   if [[ $bin == *tsan ]]; then
     kill9 espresso              # its _exit() would write to stdout
   else
-    STOP_MS=$((${STOP_MS:-1000} + 300)) stop espresso
+    STOP_MS=1500 stop espresso
   fi
   exec 7>&-
 }

@@ -82,8 +82,8 @@ load discovery
   node a a udpping1 10.77.0.255
   node b b udpping2
   wait_for a '^Found peer 10\.77\.0\.1:9999$'
-  within 1500 wait_for a '^Found peer 10\.77\.0\.2:9999$'
-  within 1500 wait_for b '^Found peer 10\.77\.0\.1:9999$'
+  within 1500 has_line a '^Found peer 10\.77\.0\.2:9999$'
+  within 1500 has_line b '^Found peer 10\.77\.0\.1:9999$'
   for program in udpping1 udpping2 udpping3; do
     run -1 on a timeout "$WAIT_S" $program
     [[ $output == *'E: udp://0.0.0.0:9999: Address already in use' ]]

@@ -3,9 +3,10 @@
 load helpers
 
 @test "eagain: without a peer four messages are queued, and the fifth is refused" {
-  local from=${EPOCHREALTIME/[.,]/}
-  run -0 timeout "$WAIT_S" eagain ipc://nobody
-  diff - <(echo "$output") <<'END'
+  start node eagain ipc://nobody
+  within 1000 ended node
+  ends node
+  diff - node.log <<'END'
 message 0 to 1 peers
 message 1 to 1 peers
 message 2 to 1 peers
@@ -13,7 +14,6 @@ message 3 to 1 peers
 message 4 to 1 peers
 W: peer dropped: ipc://nobody: Resource temporarily unavailable
 END
-  ((${EPOCHREALTIME/[.,]/} - from < 1000000 + 1000 * ${SLACK_MS:-0}))
   run -0 timeout "$WAIT_S" eagain -m 0 -o 1 ipc://nobody
   [[ $output == *'message 1'*dropped* ]]
   run -0 timeout "$WAIT_S" eagain -m 0 -o 20 ipc://nobody
@@ -50,7 +50,7 @@ END
 
 # bats test_tags=demo:blocked-peer
 @test "eagain: a frozen peer is dropped, and the others are not delayed" {
-  local from n frozen
+  local n frozen
   # Print the number of each message and the size of its second frame.
   for n in 1 2 3; do
     start peer$n bash -c "zpeer -b -n 75 -t 3000 DEALER ipc://peer$n \
@@ -62,13 +62,12 @@ END
   wait_for node 'message 5'
   frozen=$(pgrep -P "${pid_of[peer2]}" zpeer)
   kill -STOP "$frozen"
-  from=${EPOCHREALTIME/[.,]/}
   wait_for node '^W: peer dropped: ipc://peer2'
+  within 10000 ended node
   ends node
   [[ $(lines_of node 'peer dropped') == 1 && $(lines_of node 'message .* to') == 75 ]]
   ends peer1
   ends peer3
-  ((${EPOCHREALTIME/[.,]/} - from < 10000000 + 1000 * ${SLACK_MS:-0}))
   [[ $(lines_of peer1 '^took [0-9]+ 30000$') == 75 ]]
   [[ $(lines_of peer3 '^took [0-9]+ 30000$') == 75 ]]
   note 'it resumes: it has received the first messages, without a gap'

@@ -134,11 +134,6 @@ number_options() {
   "$1" -h | sed -nE 's/^  (-[a-z]) (MS|N|COUNT|BYTES|PERCENT|SEED) .*/\1/p'
 }
 
-# ended NAME - whether it has ended by itself, as some do without an answer
-ended() {
-  ! kill -0 "${pid_of[$1]}" 2>/dev/null
-}
-
 # Wait until it has bound all that its usage text says that it binds.
 wait_until_bound() {
   local sockets

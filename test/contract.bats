@@ -41,7 +41,7 @@ misuse_is_refused() {
 # refused COMMAND... - expect one usage line on stderr and exit status 2
 refused() {
   local status=0
-  timeout 5 "$@" >out 2>err || status=$?
+  timeout "$WAIT_S" "$@" >out 2>err || status=$?
   ((status == 2)) || fail "$*: exit status $status"
   [[ ! -s out && $(wc -l <err) -eq 1 && $(<err) == "usage: $1"* ]] || fail "$*: $(<err)"
 }
@@ -49,7 +49,7 @@ refused() {
 # with_place N ENDPOINT COMMAND - run it with another endpoint in place N
 with_place() {
   local status=0
-  timeout $((2 + ${SLACK_MS:-0} / 1000)) "$3" "${args[@]}" "${places[@]:0:$1}" "$2" "${places[@]:$1+1}" \
+  timeout "$WAIT_S" "$3" "${args[@]}" "${places[@]:0:$1}" "$2" "${places[@]:$1+1}" \
     >out 2>err </dev/null || status=$?
   ((status == 1)) || fail "$3: ${places[$1]} is $2: exit status $status"
   grep -qE "^E: .*$(sed 's/[].*[]/\\&/g' <<<"$2").*: .+" err || fail "$3: $2: $(<err)"
@@ -175,12 +175,9 @@ may_be_busy() { # NAME CASE
 }
 
 has_worked() { # NAME CASE
-  local pid=${pid_of[$2]} ms=0 status=0 log="./$2.log"
-  while kill -0 "$pid" 2>/dev/null; do
-    if (((ms += 20) > ${STOP_MS:-1000})); then fail "$1 -$2 does not stop"; return 1; fi
-    nap 0.02
-  done
-  wait "$pid" || status=$?
+  local status=0 log="./$2.log"
+  within 1200 ended "$2"
+  wait "${pid_of[$2]}" || status=$?
   unset "pid_of[$2]"
   case $status in
   0) ;;
@@ -228,16 +225,16 @@ start_hostile() { # NAME COUNT
 
 # SIGTERM while it starts: main may not have blocked the signal yet.
 stops_while_it_starts() {
-  local n status limit=$((${STOP_MS:-1000} + 200))
+  local status
   arguments "$1"
-  printf -v limit '%d.%03d' $((limit / 1000)) $((limit % 1000))
-  for n in $(seq "$(rounds 8 200)"); do
-    printf -v n '0.%03d' $((1 + RANDOM % 30))
+  for _ in $(seq "$(rounds 8 200)"); do
+    start "$1" "$1" "${args[@]}" "${places[@]}"
+    moment 30
+    kill "${pid_of[$1]}" 2>/dev/null || : # it may have ended by itself
+    within 1200 ended "$1"
     status=0
-    timeout --preserve-status -k "$limit" "$n" "${via[@]}" "$1" "${args[@]}" \
-      "${places[@]}" >out 2>err </dev/null || status=$?
-    ((status <= 1 || status == 128 + 15)) \
-      || fail "$1: SIGTERM after $n s: exit status $status: $(<err)"
+    wait "${pid_of[$1]}" || status=$?
+    ((status <= 1 || status == 128 + 15)) || fail "$1 exited with $status"
   done
 }
 
@@ -252,7 +249,7 @@ stops_with_a_full_pipe() {
   start_peers "$1"
   wait_until eval "ended $1 || awaits_signals $1"
   moment 250
-  STOP_MS=$((${STOP_MS:-1000} + 300)) stop_or_end "$1"
+  STOP_MS=1500 stop_or_end "$1"
   exec {full}>&-
 }
 

@@ -31,18 +31,6 @@ all_see_all() {
   done
 }
 
-# within MS COMMAND... - repeat the command until it succeeds, and expect that in this
-# time. A busy machine and sanitized programs have more time.
-within() {
-  local limit=$1 from=${EPOCHREALTIME/[.,]/} ms load
-  shift
-  wait_until "$@" || return
-  ms=$(((${EPOCHREALTIME/[.,]/} - from) / 1000))
-  read -r load _ </proc/loadavg
-  limit=$((limit + 100 + 300 * ${load%.*} + ${SLACK_MS:-0}))
-  ((ms < limit)) || fail "$ms ms instead of $limit: $*"
-}
-
 # send_datagrams HOST ADDRESS PERL - run a script that sends with out(DATAGRAM); uuid()
 # returns 16 random bytes
 send_datagrams() {

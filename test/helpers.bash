@@ -172,6 +172,23 @@ wait_until() {
   done
 }
 
+# within MS COMMAND... - repeat the command until it succeeds, and expect that in this
+# time. It is counted in naps: on a busy machine a nap takes longer, as all else does.
+# Sanitized programs, for which SLACK_MS is set, have more time.
+within() {
+  local naps=$((($1 + ${SLACK_MS:-0}) / 20)) limit=$1
+  shift
+  until "$@"; do
+    if ((--naps < 0)); then fail "not within $limit ms: $*"; return 1; fi
+    nap 0.02
+  done
+}
+
+# has_line NAME REGEX - return whether a line of its output matches
+has_line() {
+  grep -aqE -- "$2" "$1.log"
+}
+
 # lines_of NAME REGEX - print how many lines of its output match
 lines_of() {
   grep -acE -- "$2" "$1.log" || :
@@ -183,14 +200,16 @@ bound() {
   sed -nE "s/^I: ${2:-.*} bound to //p" "$1.log" | tail -n 1
 }
 
+# ended NAME - return whether it has ended
+ended() {
+  ! kill -0 "${pid_of[$1]}" 2>/dev/null
+}
+
 # ends NAME [STATUS] - wait until it ends by itself, and expect exit status STATUS (0)
 ends() {
-  local pid=${pid_of[$1]} deadline=$((SECONDS + WAIT_S)) status=0
-  while kill -0 "$pid" 2>/dev/null; do
-    if ((SECONDS > deadline)); then fail "$1 does not end"; return 1; fi
-    nap 0.05
-  done
-  wait "$pid" || status=$?
+  local status=0
+  wait_until ended "$1" || return
+  wait "${pid_of[$1]}" || status=$?
   if [[ ${SHOW-} ]]; then sleep 0.3; fi   # show_lines may still have lines
   unset "pid_of[$1]"
   ((status == ${2:-0})) || fail "$1 exited with $status"
@@ -213,20 +232,13 @@ awaits_signals() {
     && $status =~ SigBlk:.[0-9a-f]*4002$'\n' ]]
 }
 
-# stop NAME [SIGNAL] - send SIGTERM, and expect exit status 0 within a second, which is
-# counted in naps: on a busy machine a nap takes longer, as the stop does. Before the
+# stop NAME [SIGNAL] - send SIGTERM, and expect exit status 0 within a second. Before the
 # program has blocked the signal, the signal would end it with another status.
 stop() {
-  local pid=${pid_of[$1]} ms=0 status=0
-  wait_until eval "awaits_signals '$1' 2>/dev/null || ! kill -0 $pid 2>/dev/null"
-  kill "-${2:-TERM}" "$pid"
-  while kill -0 "$pid" 2>/dev/null; do
-    if (((ms += 20) > ${STOP_MS:-1200})); then fail "$1 does not stop"; return 1; fi
-    nap 0.02
-  done
-  wait "$pid" || status=$?
-  unset "pid_of[$1]"
-  ((status == 0)) || fail "$1 exited with $status"
+  wait_until eval "awaits_signals '$1' 2>/dev/null || ended '$1'"
+  kill "-${2:-TERM}" "${pid_of[$1]}" || return
+  within "${STOP_MS:-1200}" ended "$1" || return
+  ends "$1"
 }
 
 # shown TEXT - in a demo, print what the scene has just done

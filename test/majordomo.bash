@@ -77,10 +77,7 @@ is() {
 
 # becomes STATUS MS [SERVICE] - wait for that status, at most MS milliseconds
 becomes() {
-  local until=$((${EPOCHREALTIME/./} + $2 * 1000))
-  until is "$1" "${@:3}" >/dev/null; do
-    ((${EPOCHREALTIME/./} < until)) || fail "not $1 after $2 ms" || return
-  done
+  within "$2" is "$1" "${@:3}" >"becomes.out" || fail "$(tail -n 1 becomes.out)"
 }
 
 # takes_less_than KB - the resident memory of the broker (a sanitizer needs more)
