@@ -64,10 +64,10 @@ load pirates
 @test "lazy pirate: replies are 1, 2, 3, ... through simulated faults" {
   local crashes=0
   start client lpclient -n "$(rounds 30 1000)" -t 60 -r 50 ipc://server
-  while runs client; do
+  until ended client; do
     start server lpserver -t 15 -s "$((++crashes))" ipc://server
-    while runs server && runs client; do nap 0.02; done
-    if runs server; then stop server; else ends server 1; fi
+    until ended server || ended client; do nap 0.02; done
+    if ended server; then ends server 1; else stop server; fi
   done
   ends client
   in_order client
@@ -90,7 +90,7 @@ load pirates
     start server lpserver -t 200 -s "$seed" "ipc://$seed"
     wait_for server 'bound'
     run lpclient -n 4 -t 500 -r 2 "ipc://$seed"
-    if runs server; then
+    if ! ended server; then
       stop server
       if ((status == 0 && $(lines_of server 'overload') == 1)); then break; fi
     fi

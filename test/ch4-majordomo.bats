@@ -467,9 +467,9 @@ at_work() {
     start client mdclient2 -n "$count" -z 4096 $at
     for ((n = 0; n < $(rounds 2 20); n++)); do
       moment 600
-      kill -STOP "${pid_of[client]}" || break
+      signal STOP client || break
       ask 'the last in the queue'                 # its reply follows those of all earlier requests
-      kill -CONT "${pid_of[client]}" || break   # it has just ended
+      signal CONT client || break             # it has just ended
     done
     WAIT_S=600 ends client
     [[ $(lines_of client "^$count replies received") == 1 ]]

@@ -300,11 +300,11 @@ one_reply() {
   local n=0
   pp_queue
   start client lpclient -n "$(rounds 20 500)" -t 4000 ipc://front
-  while runs client; do
+  until ended client; do
     for worker in a b; do
       if [[ ! ${pid_of[$worker]-} ]]; then
         start "$worker" ppworker -i 100 -l 3 -t 20 -s "$((++n))" ipc://back
-      elif ! runs "$worker"; then
+      elif ended "$worker"; then
         ends "$worker" 1
       fi
     done

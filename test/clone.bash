@@ -164,7 +164,7 @@ joins_without_hugz() { # MODEL
   start table zpeer -b -t 60000 -n 9 DEALER ipc://s '%;' \
     /client/k "$one" "${between[@]}" old '%,' KTHXBAI "$one" "${between[@]}" ''
   listen "$model" client -n 2
-  WAIT_S=10 wait_for client 'snapshot of 1 keys, up to update 1'
+  within 10000 has_line client 'snapshot of 1 keys, up to update 1'
   ends client
   [[ $(report client) == '1 keys, sequence 2, '* ]] || fail "$(report client)"
 }

@@ -143,10 +143,11 @@ wait_until_bound() {
 
 # Stop a program that may end by itself at the same time.
 stop_or_end() { # NAME [SIGNAL]
-  if ended "$1"; then
+  wait_until eval "awaits_signals '$1' 2>/dev/null || ended '$1'"
+  if signal "${2:-TERM}" "$1"; then
+    within "${STOP_MS:-1200}" ended "$1" && ends "$1"
+  else
     gave_up "$1"
-  elif ! stop "$1" "${2:-TERM}" 2>err; then
-    grep -q 'No such process' err && gave_up "$1"
   fi
 }
 

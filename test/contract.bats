@@ -123,16 +123,17 @@ numbers_work() {
     wait_until eval "awaits_signals $case || ended $case"
   done
   if ((${#cases[@]} > 0)); then spins_not "$1" "${cases[@]}"; fi
-  for case in "${cases[@]}"; do kill "${pid_of[$case]}" 2>/dev/null || :; done
+  for case in "${cases[@]}"; do signal TERM "$case" || :; done
   for case in "${cases[@]}"; do has_worked "$1" "$case"; done
 }
 
-# busy_ms PID - set busy_ms to the time that its busiest thread has run, or has waited
+# busy_ms NAME - set busy_ms to the time that its busiest thread has run, or has waited
 # for a core to run on
 busy_ms() {
   local file run=0 waited=0
   busy_ms=0
-  for file in /proc/"$1"/task/*/schedstat; do
+  if ended "$1"; then return; fi
+  for file in /proc/"${pid_of[$1]}"/task/*/schedstat; do
     read -r run waited _ 2>/dev/null <"$file" || continue
     if (((run + waited) / 1000000 > busy_ms)); then busy_ms=$(((run + waited) / 1000000)); fi
   done
@@ -156,12 +157,12 @@ find_busy() { # NAME CASE...
   local -A before=()
   busy=()
   for case in "${@:2}"; do
-    busy_ms "${pid_of[$case]}"
+    busy_ms "$case"
     before[$case]=$busy_ms
   done
   nap 0.6
   for case in "${@:2}"; do
-    busy_ms "${pid_of[$case]}"
+    busy_ms "$case"
     ms=$(((${EPOCHREALTIME/./} - began) / 1000))
     if (((busy_ms - before[$case]) * 10 > ms * 8)) && ! may_be_busy "$1" "$case"; then
       busy+=("$case")
@@ -230,7 +231,7 @@ stops_while_it_starts() {
   for _ in $(seq "$(rounds 8 200)"); do
     start "$1" "$1" "${args[@]}" "${places[@]}"
     moment 30
-    kill "${pid_of[$1]}" 2>/dev/null || : # it may have ended by itself
+    signal TERM "$1" || :       # it may have ended by itself
     within 1200 ended "$1"
     status=0
     wait "${pid_of[$1]}" || status=$?

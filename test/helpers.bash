@@ -34,7 +34,7 @@ is_foreign() {
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return
-  declare -gA pid_of=() program_of=() host_pid=()
+  declare -gA pid_of=() parent_of=() program_of=() host_pid=()
   via=()
   # bats traces each command, to name the one that fails. Trace only those of the
   # test itself: in the loops of this file the trace takes longer than the commands.
@@ -140,8 +140,27 @@ start() {
     ) >>"$name.log" 2>&1 </dev/null &
   fi
   pid_of[$name]=$!
+  parent_of[$name]=$BASHPID
   program_of[$name]=$1
   event start "$name"
+}
+
+# ended NAME - return whether it has ended. The system gives the process id of an ended
+# program to another one, within seconds if many start: so look for our own child.
+ended() {
+  local pid=${pid_of[$1]-} parent=
+  if [[ ! $pid ]]; then return; fi
+  if [[ ! -e /proc/self/stat ]]; then     # not Linux
+    ! kill -0 "$pid" 2>/dev/null
+    return
+  fi
+  read -r _ _ _ parent _ 2>/dev/null <"/proc/$pid/stat" || :
+  [[ $parent != "${parent_of[$1]}" ]]
+}
+
+# signal SIGNAL NAME - send it, or return 1 if the program has ended
+signal() {
+  ! ended "$2" && kill "-$1" "${pid_of[$2]}"
 }
 
 # wait_for NAME REGEX [COUNT] - wait until COUNT (1) lines of its output match. Each
@@ -153,7 +172,7 @@ wait_for() {
     if [[ $ended ]]; then fail "$1 ended without '$2'"; return 1; fi
     if ((SECONDS > deadline)); then fail "no '$2' from $1"; return 1; fi
     for ((naps = 0; naps < 4; naps++)); do
-      if [[ ! ${pid_of[$1]-} ]] || ! kill -0 "${pid_of[$1]}" 2>/dev/null; then
+      if ended "$1"; then
         ended=yes               # search once more
         break
       fi
@@ -200,10 +219,6 @@ bound() {
   sed -nE "s/^I: ${2:-.*} bound to //p" "$1.log" | tail -n 1
 }
 
-# ended NAME - return whether it has ended
-ended() {
-  ! kill -0 "${pid_of[$1]}" 2>/dev/null
-}
 
 # ends NAME [STATUS] - wait until it ends by itself, and expect exit status STATUS (0)
 ends() {
@@ -236,7 +251,7 @@ awaits_signals() {
 # program has blocked the signal, the signal would end it with another status.
 stop() {
   wait_until eval "awaits_signals '$1' 2>/dev/null || ended '$1'"
-  kill "-${2:-TERM}" "${pid_of[$1]}" || return
+  signal "${2:-TERM}" "$1" || fail "$1 has ended" || return
   within "${STOP_MS:-1200}" ended "$1" || return
   ends "$1"
 }
@@ -248,9 +263,10 @@ shown() {
 
 # kill9 NAME - end it with SIGKILL: it sends and prints nothing more
 kill9() {
-  local pid=${pid_of[$1]}
+  local pid=${pid_of[$1]} status=0
+  signal KILL "$1" || status=1
   unset "pid_of[$1]"
-  kill -KILL "$pid" || return
+  if ((status == 1)); then return 1; fi
   event kill "$1"
   wait "$pid" 2>/dev/null || :
   shown "kill -9 $1"
@@ -258,7 +274,7 @@ kill9() {
 
 # freeze NAME - stop its threads, with its connections open; thaw NAME - let them run
 freeze() {
-  kill -STOP "${pid_of[$1]}"
+  signal STOP "$1"
   event freeze "$1"
   until [[ $(ps -o state= -p "${pid_of[$1]}") == T* ]]; do nap 0.01; done
   shown "freeze $1"
@@ -266,7 +282,7 @@ freeze() {
 
 thaw() {
   event thaw "$1"
-  kill -CONT "${pid_of[$1]}"
+  signal CONT "$1"
   shown "thaw $1"
 }
 
@@ -319,7 +335,7 @@ hold_namespace() {
   pid=${pid_of[namespace-$name]}
   until [[ $(readlink "/proc/$pid/ns/net") != "$(readlink /proc/self/ns/net)" \
     && $(cat "/proc/$pid/comm") == sleep ]]; do
-    if ((SECONDS > deadline)) || ! kill -0 "$pid" 2>/dev/null; then
+    if ((SECONDS > deadline)) || ended "namespace-$name"; then
       if [[ ! ${CI-} ]]; then skip 'no right to make network namespaces'; fi
       fail 'cannot make a network namespace'
       return 1
@@ -387,7 +403,7 @@ teardown() {
   local name
   kill -KILL "$watcher" 2>/dev/null && wait "$watcher" 2>/dev/null || :
   for name in "${!pid_of[@]}"; do
-    kill -KILL "${pid_of[$name]}" 2>/dev/null || :
+    signal KILL "$name" || :
     wait "${pid_of[$name]}" 2>/dev/null || :
   done
   tail -n 40 -- *.log 2>/dev/null || :

@@ -96,7 +96,7 @@ many() {
 
 # still_serves - the broker runs and a request gets its reply
 still_serves() {
-  kill -0 "${pid_of[broker]}" || return
+  if ended broker; then fail 'the broker has ended'; return 1; fi
   if [[ ! ${pid_of[echo]-} ]]; then worker echo; fi
   run -0 ask hello
   says '[MDPC01][echo][hello]'

@@ -61,11 +61,6 @@ ms() {
   if [[ ${SHOW-} ]]; then echo "$1"; else echo "$2"; fi
 }
 
-# runs NAME - true until it ends
-runs() {
-  kill -0 "${pid_of[$1]}" 2>/dev/null
-}
-
 # any_bytes FRONT - bodies of any content, size and number of frames return
 any_bytes() {
   run -0 zpeer -t 5000 REQ "$1" ''

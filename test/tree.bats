@@ -237,7 +237,27 @@ END
   # shellcheck disable=SC2016
   start demo perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$root/test/demo" peering1
   wait_for demo 'workers idle' 3
-  kill -INT "${pid_of[demo]}"
+  signal INT demo
   ends demo 130
   run ! pgrep -f "peering1 -i 200 DC1 DC2 DC3"
+}
+
+@test "helpers: a signal does not reach a stranger with the process id of an ended program" {
+  needs_linux 'process ids of its own'
+  run unshare -rpf --mount-proc true
+  if ((status != 0)); then skip 'no right to make a namespace of process ids'; fi
+  cat >scene <<'END'
+BATS_TEST_DIRNAME=$1 BATS_TEST_TMPDIR=$PWD
+bats_require_minimum_version() { :; }
+. "$BATS_TEST_DIRNAME/helpers.bash"
+setup
+start program true
+wait_until ended program
+pid=${pid_of[program]}
+bash -c "echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid; sleep 9 & wait" &
+wait_until kill -0 "$pid" 2>/dev/null
+ended program && ! signal KILL program && kill -0 "$pid" && echo alive
+END
+  run -0 unshare -rpf --mount-proc bash scene "$BATS_TEST_DIRNAME"
+  [[ $output == alive ]]
 }
