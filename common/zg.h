@@ -30,7 +30,7 @@ static inline _Noreturn void zg_die(const char *what)
 /* Wraps a call that can fail only by mistake: zg_must(zmq_unbind(...)). */
 #define zg_must(call) ((call) == -1 ? zg_die(#call) : (void) 0)
 
-/* True to repeat a failed call (EINTR), false if its wait is over; or exit. */
+/* After a failed call: repeat it (true), its wait is over (false), or exit. */
 static inline bool zg_retry(const char *what)
 {
     if (errno != EINTR && errno != EAGAIN && errno != EHOSTUNREACH
@@ -41,7 +41,7 @@ static inline bool zg_retry(const char *what)
 
 /* The usage text defines the command line: "  -t MS  timeout (2500)\n" is an
  * option and its default, "  -v  log all\n" a switch, "  PORT  (5555)\n" an
- * argument. zg_value[] has options by letter, arguments by number, or NULL. */
+ * argument. zg_value['t'] is the text of -t, zg_value[0] of PORT, or NULL. */
 static const char *zg_usage, *zg_value[128];
 static inline _Noreturn void zg_usage_error(void)
 {
@@ -128,10 +128,10 @@ static inline void *zg_start(void)
 {
     unsigned seed = (unsigned) time(NULL) ^ (unsigned) getpid() << 16;
     int fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= 2) /* descriptors that our caller has closed */
+    while (fd >= 0 && fd <= 2) /* libzmq must not get 0 to 2, if closed */
         fd = dup(fd);
     close(fd);
-    struct rlimit files;
+    struct rlimit files; /* libzmq aborts without a free descriptor */
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
@@ -159,9 +159,9 @@ static inline void zg_stop(void *ctx)
 #define zg_set(sock, option, value)                                            \
     zg_must(zmq_setsockopt(sock, option, &(int){ value }, sizeof(int)))
 
-/* Return a new socket. zmq_close() sends its queue for half a second. If it is
- * bound, a larger frame disconnects its sender. PUB allows less: a subscription
- * needs 30 times its size. Keepalive detects a failed host within 15 s. */
+/* Return a new socket. zmq_close() sends its queue for half a second. Frames of
+ * over 1 MB disconnect their sender; on a PUB, over 1 kB, since it stores a
+ * subscription in 30 times its size. Keepalive finds a dead host in 15 s. */
 static inline void *zg_socket(void *ctx, int type)
 {
     int64_t max_size = type == ZMQ_PUB || type == ZMQ_XPUB ? 1024 : 1 << 20;
@@ -178,7 +178,7 @@ static inline void *zg_socket(void *ctx, int type)
 }
 
 /* Connect, without a limit on frames: after an oversized one libzmq would never
- * reconnect. IPv6 only for an address in []: else "localhost" would be ::1. */
+ * reconnect. Enable IPv6 only for []: otherwise "localhost" could be ::1. */
 static inline void zg_connect(void *sock, const char *endpoint)
 {
     zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &(int64_t){ -1 }, 8));
@@ -292,8 +292,8 @@ static inline void zg_pop(zg_msg *m, int n)
     zg_cut(m, m->count - n);
 }
 
-/* Receive a whole message in place of m. False if the wait is over. If it has
- * over ZG_MAX_RECV frames, m is empty; from a ROUTER it has the sender's id. */
+/* Receive a whole message in place of m. False if the wait is over. If it had
+ * over ZG_MAX_RECV frames, m is empty, or has the sender's id on a ROUTER. */
 static inline bool zg_recv(zg_msg *m, void *sock, int flags)
 {
     int frames = 0, type;
@@ -326,7 +326,7 @@ static inline bool zg_send(zg_msg *m, void *sock, int flags)
     return true;
 }
 
-/* Log and drop a message that a peer should not have sent. */
+/* Log and drop a malformed message. Of one too long, 0 or 1 frames remain. */
 static inline void zg_drop(zg_msg *m, const char *sender)
 {
     fprintf(stderr, "W: dropped a malformed message of %d frames from %s\n",
@@ -335,7 +335,7 @@ static inline void zg_drop(zg_msg *m, const char *sender)
 }
 
 /* Store a frame as a string, as far as text[room] goes, and return it. Control
- * characters become '?', also 0x80 to 0x9f, unless inside a UTF-8 character. */
+ * characters become '?', also 0x80 to 0x9f, unless UTF-8 precedes them. */
 static inline char *zg_text(zmq_msg_t *frame, char *text, size_t room)
 {
     unsigned char *b = zmq_msg_data(frame), last = 0;
