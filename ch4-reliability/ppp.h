@@ -6,8 +6,9 @@
  *     queue to worker   REQUEST    [client][][body...]
  *     worker to queue   REPLY      [client][][body...]
  *
- * A peer that sends nothing for `liveness` heartbeat intervals has expired: its
- * peer closes the connection, or removes it.
+ * A peer that sends nothing for `liveness` heartbeat intervals has expired. The
+ * worker closes the connection to an expired queue; the queue removes an
+ * expired worker.
  *
  * Specification: https://rfc.zeromq.org/spec/6/
  */

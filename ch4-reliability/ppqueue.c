@@ -11,9 +11,11 @@
  * cause.
  *
  * While all workers are busy, the queue reads no requests, so they wait in the
- * sockets. With no worker, it reads them and keeps the newest 1000. Unread,
- * each retry would add a message to the pipes of the frontend socket. It serves
- * the newest first, since the clients of older ones have probably sent again.
+ * sockets. With no worker, it reads them and keeps the newest 1000; otherwise
+ * each retry would add a message to the receive pipes of the frontend. The
+ * queue serves the newest request first, since the clients of older ones have
+ * probably sent again. Requests of removed workers go before all others,
+ * whatever their age.
  *
  * The queue loses its requests if it dies; the clients send them again. A
  * frozen worker may complete a request that another one has received too.
@@ -39,16 +41,17 @@ static const char usage[] =
 
 enum {
     MAX_WORKERS = 1000,
-    MAX_WAITING = 1000, /* requests, while there is no worker */
-    MAX_COST = 3,       /* a request that has cost so many workers is dropped */
+    MAX_WAITING = 1000,  /* requests, while there is no worker */
+    MAX_COST = 3,        /* removed workers until their request is dropped */
     BATCH = MAX_WORKERS, /* messages in a row: at least one of each worker */
 };
 
 struct request {
-    TAILQ_ENTRY(request) next; /* in orphans or waiting */
+    TAILQ_ENTRY(request) next; /* in orphans or waiting; newest first */
     zg_msg msg;                /* [client][][body...] */
     int cost;                  /* workers that were removed with it */
 };
+TAILQ_HEAD(request_list, request);
 
 struct worker {
     TAILQ_ENTRY(worker) next; /* in workers */
@@ -57,22 +60,17 @@ struct worker {
     struct request *request; /* NULL while the worker is idle */
 };
 
-/* Requests, the newest first. */
-struct stack {
-    TAILQ_HEAD(requests, request) requests;
-    int count;
-};
-
 /* Idle workers are in the order in which they became idle. */
 static TAILQ_HEAD(, worker) workers = TAILQ_HEAD_INITIALIZER(workers);
 static int worker_count;
 
-/* Requests of removed workers. At most MAX_WORKERS, because a new request is
- * read only while there are no orphans. */
-static struct stack orphans = { TAILQ_HEAD_INITIALIZER(orphans.requests), 0 };
+/* Requests of removed workers. At most MAX_WORKERS, because dispatch() reads no
+ * new request while there are orphans. */
+static struct request_list orphans = TAILQ_HEAD_INITIALIZER(orphans);
 
 /* Requests that arrived while there was no worker. */
-static struct stack waiting = { TAILQ_HEAD_INITIALIZER(waiting.requests), 0 };
+static struct request_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
+static int waiting_count;
 
 static void *frontend, *backend;
 static long liveness;
@@ -114,24 +112,6 @@ static void add_worker(zmq_msg_t *id)
     printf("I: worker registered, %d in all\n", worker_count);
 }
 
-static void put(struct stack *stack, struct request *request)
-{
-    TAILQ_INSERT_HEAD(&stack->requests, request, next);
-    stack->count++;
-}
-
-/* Remove the newest request and return it, or NULL. */
-static struct request *take(struct stack *stack)
-{
-    struct request *request = TAILQ_FIRST(&stack->requests);
-
-    if (request != NULL) {
-        TAILQ_REMOVE(&stack->requests, request, next);
-        stack->count--;
-    }
-    return request;
-}
-
 static void free_request(struct request *request)
 {
     zg_clear(&request->msg);
@@ -152,7 +132,7 @@ static void remove_worker(struct worker *worker, const char *reason)
                 MAX_COST);
         free_request(request);
     } else if (request != NULL) {
-        put(&orphans, request);
+        TAILQ_INSERT_HEAD(&orphans, request, next);
     }
     TAILQ_REMOVE(&workers, worker, next);
     zmq_msg_close(&worker->id);
@@ -160,7 +140,7 @@ static void remove_worker(struct worker *worker, const char *reason)
 }
 
 /* Send [worker][frames of msg...]. If the worker cannot be reached, remove it
- * and return false. Return true on shutdown: no other worker is to be tried. */
+ * and return false. Return true on shutdown, to try no other worker. */
 static bool send_to(struct worker *worker, zg_msg *msg)
 {
     zg_insert(msg, 0, zmq_msg_data(&worker->id), zmq_msg_size(&worker->id));
@@ -203,6 +183,7 @@ static void from_worker(zg_msg *msg)
         if (!zg_send(msg, frontend, ZMQ_DONTWAIT) && errno != ETERM)
             fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
     } else if (is_reply) {
+        /* A busy worker stays busy: its own reply or READY may follow. */
         fprintf(stderr, "W: reply dropped: this worker has no such request\n");
     } else {
         zg_drop(msg, "a worker");
@@ -232,12 +213,18 @@ static struct request *receive_request(void)
  * socket is newer than all that have been read. */
 static struct request *next_request(void)
 {
-    struct request *request = take(&orphans);
+    struct request *request = TAILQ_FIRST(&orphans);
 
-    if (request == NULL)
-        request = receive_request();
-    if (request == NULL)
-        request = take(&waiting);
+    if (request != NULL) {
+        TAILQ_REMOVE(&orphans, request, next);
+        return request;
+    }
+    if ((request = receive_request()) != NULL)
+        return request;
+    if ((request = TAILQ_FIRST(&waiting)) != NULL) {
+        TAILQ_REMOVE(&waiting, request, next);
+        waiting_count--;
+    }
     return request;
 }
 
@@ -253,7 +240,7 @@ static void dispatch(void)
         if (send_to(worker, &copy))
             worker->request = request;
         else
-            put(&orphans, request);
+            TAILQ_INSERT_HEAD(&orphans, request, next);
     }
 }
 
@@ -265,21 +252,21 @@ static void hold_requests(void)
     for (int n = 0; n < BATCH && worker_count == 0; n++) {
         if ((request = receive_request()) == NULL)
             break;
-        put(&waiting, request);
-        if (waiting.count > MAX_WAITING) {
+        TAILQ_INSERT_HEAD(&waiting, request, next);
+        if (++waiting_count > MAX_WAITING) {
             fprintf(stderr, "W: dropped the oldest of %d waiting requests\n",
                     MAX_WAITING);
-            request = TAILQ_LAST(&waiting.requests, requests);
-            TAILQ_REMOVE(&waiting.requests, request, next);
-            waiting.count--;
+            request = TAILQ_LAST(&waiting, request_list);
+            TAILQ_REMOVE(&waiting, request, next);
+            waiting_count--;
             free_request(request);
         }
     }
 }
 
 /* Remove workers that have expired, and send a heartbeat to the others. Count
- * intervals instead of ms: if this process was frozen, the heartbeats of that
- * time are still unread. */
+ * intervals, not ms: after a freeze of this process, a clock would expire all
+ * workers although their heartbeats wait in the socket. */
 static void heartbeat(void)
 {
     struct worker *worker, *next;
@@ -321,9 +308,9 @@ int main(int argc, char *argv[])
                                { frontend, 0, ZMQ_POLLIN, 0 } };
     int64_t heartbeat_at = zg_now() + interval;
     zg_msg msg = { 0 };
-    bool reads = true; /* requests; false while all workers are busy */
+    bool reads_requests = true; /* false while all workers are busy */
 
-    while (zg_poll(items, reads ? 2 : 1, heartbeat_at) != -1) {
+    while (zg_poll(items, reads_requests ? 2 : 1, heartbeat_at) != -1) {
         for (int n = 0; n < BATCH && zg_recv(&msg, backend, ZMQ_DONTWAIT); n++)
             from_worker(&msg);
         if (zg_now() >= heartbeat_at) {
@@ -332,7 +319,7 @@ int main(int argc, char *argv[])
         }
         dispatch();
         hold_requests();
-        reads = find_idle() != NULL || worker_count == 0;
+        reads_requests = find_idle() != NULL || worker_count == 0;
     }
     zg_clear(&msg);
     zmq_close(frontend);
