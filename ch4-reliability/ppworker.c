@@ -6,9 +6,10 @@
  *
  * Worker and queue send each other a heartbeat every second; the worker also
  * while it is busy. If the queue is silent for three seconds the worker closes
- * its socket and all unread messages, pauses, opens a new socket and sends
- * READY. The pause is a second at first and doubles up to 32 seconds; it varies
- * by a tenth, so that a thousand workers do not reconnect at the same time.
+ * its socket, which discards all unread messages. Then it pauses, opens a new
+ * socket and sends READY. The pause is a second at first and doubles up to 32
+ * seconds; it varies by a tenth, so that a thousand workers do not reconnect at
+ * the same time.
  *
  * From the fourth request on the worker simulates faults, at random: it sends
  * no heartbeat for longer than the queue tolerates, or it crashes.
@@ -53,7 +54,7 @@ static int64_t expiry;       /* when a silent queue has expired */
 
 /* Send a heartbeat if one is due. Wait for `events` until the deadline, or
  * until the next heartbeat is due. Return -1 on shutdown. */
-static int heartbeat(void *queue, short events, int64_t deadline)
+static int wait_with_heartbeats(void *queue, short events, int64_t deadline)
 {
     zmq_pollitem_t item = { queue, 0, events, 0 };
 
@@ -88,15 +89,15 @@ static bool work(void *queue)
     if (++requests > 3 && random() % 100 < faults)
         simulate_fault(queue);
     while (zg_now() < done_at)
-        if (heartbeat(queue, ZMQ_POLLERR, done_at) == -1)
+        if (wait_with_heartbeats(queue, ZMQ_POLLERR, done_at) == -1)
             return false;
     printf("I: done\n");
     return true;
 }
 
-/* Receive [HEARTBEAT], or [client][][body...] and return that unchanged.
- * Messages that arrive during the work are still unread when it ends, so the
- * expiry counts from there. False on shutdown. */
+/* Receive [HEARTBEAT], or [client][][body...] and return that unchanged. Set
+ * the expiry after the work: the heartbeats that arrived during it are still
+ * unread. False on shutdown. */
 static bool from_queue(void *queue)
 {
     zg_msg msg = { 0 };
@@ -104,10 +105,14 @@ static bool from_queue(void *queue)
 
     if (!zg_recv(&msg, queue, ZMQ_DONTWAIT))
         return true;
-    if (ppp_has_body(&msg, 0))
-        is_running = work(queue) && zg_send(&msg, queue, 0);
-    else if (msg.count != 1 || !zg_is(&msg, 0, PPP_HEARTBEAT))
+    if (ppp_has_body(&msg, 0)) {
+        is_running = work(queue);
+        /* While the queue is disconnected, heartbeats can fill the pipe. */
+        if (is_running && !zg_send(&msg, queue, ZMQ_DONTWAIT) && errno != ETERM)
+            fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
+    } else if (msg.count != 1 || !zg_is(&msg, 0, PPP_HEARTBEAT)) {
         zg_drop(&msg, "the queue");
+    }
     zg_clear(&msg);
     expiry = zg_now() + timeout;
     pause_ms = MIN_PAUSE_MS;
@@ -125,7 +130,8 @@ static bool serve(void *queue)
     heartbeat_at = zg_now() + interval;
     expiry = zg_now() + timeout;
     while (zg_now() < expiry)
-        if (heartbeat(queue, ZMQ_POLLIN, expiry) == -1 || !from_queue(queue))
+        if (wait_with_heartbeats(queue, ZMQ_POLLIN, expiry) == -1
+            || !from_queue(queue))
             return false;
     return true;
 }
@@ -144,7 +150,7 @@ int main(int argc, char *argv[])
     if (zg_value['s'] != NULL)
         srandom((unsigned) zg_number('s'));
     while (serve(queue)) {
-        fprintf(stderr, "W: queue is silent, new connection in %ld ms\n",
+        fprintf(stderr, "W: queue is silent, new connection in about %ld ms\n",
                 pause_ms);
         zg_set(queue, ZMQ_LINGER, 0); /* discard unsent heartbeats */
         zmq_close(queue);

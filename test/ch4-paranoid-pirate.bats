@@ -260,7 +260,7 @@ one_reply() {
   wait_for queue 'W: reply dropped: this worker has no such request'
   ends client
   [[ $(lines_of client new) == 1 && $(lines_of client old) == 0 ]]
-  wait_for worker 'new connection in 1000 ms'
+  wait_for worker 'new connection in about 1000 ms'
   wait_for worker 'I: registering' 2
 }
 
@@ -268,7 +268,7 @@ one_reply() {
   local pause=1000 n
   start worker ppworker -i 20 ipc://nobody
   for ((n = 0; n < $(rounds 2 7); n++)); do
-    WAIT_S=60 wait_for worker "new connection in $pause ms" "$((n == 6 ? 2 : 1))"
+    WAIT_S=60 wait_for worker "new connection in about $pause ms" "$((n == 6 ? 2 : 1))"
     pause=$((pause < 32000 ? 2 * pause : pause))
   done
   stop worker INT
@@ -276,13 +276,27 @@ one_reply() {
 
 @test "paranoid pirate: a message from the queue resets the pause" {
   start worker ppworker -i 50 ipc://back
-  wait_for worker 'new connection in 2000 ms'
+  wait_for worker 'new connection in about 2000 ms'
   start queue ppqueue -i 50 ipc://front ipc://back
   wait_for queue 'worker registered'
   run -0 lpclient -n 1 -t 5000 ipc://front
   kill9 queue
-  wait_for worker 'new connection in 1000 ms' 2
+  wait_for worker 'new connection in about 1000 ms' 2
   stop worker TERM
+}
+
+@test "paranoid pirate: a worker does not block if its queue dies during a long task" {
+  start queue ppqueue -i 20 -l 100 ipc://front ipc://back
+  wait_for queue 'backend bound'
+  start worker ppworker -i 1 -l 300 -t 1500 -f 0 ipc://back
+  wait_for queue 'worker registered'
+  start client zpeer -t 9000 REQ ipc://front hello
+  wait_for worker 'I: working'
+  kill9 queue
+  # It sends a thousand heartbeats, which fill the pipe; fewer on a busy machine.
+  wait_for worker 'I: done'
+  more worker 'W: queue is silent'
+  stop worker
 }
 
 @test "paranoid pirate: a reply to a disconnected client is dropped with a warning" {
@@ -329,8 +343,8 @@ one_reply() {
   from=${EPOCHREALTIME/[.,]/}
   within 4200 has_line spare 'I: working'
   ((${EPOCHREALTIME/[.,]/} - from >= 1900000)) || fail 'it was replaced too early'
-  wait_for worker 'new connection in 1000 ms'
-  wait_for worker 'new connection in 2000 ms'
+  wait_for worker 'new connection in about 1000 ms'
+  wait_for worker 'new connection in about 2000 ms'
 }
 
 @test "paranoid pirate: a request of an expired worker goes to an idle one at once" {
