@@ -10,9 +10,9 @@
  *
  * While all workers are busy the queue reads no requests, so they wait in the
  * sockets. If no worker is idle and none has sent anything for five seconds,
- * the queue reads requests and keeps the newest 1000. Unread, each retry would
- * add a message to the pipes of the frontend socket. The queue serves the
- * newest first, since the clients of older ones have probably sent again.
+ * the queue reads requests and keeps the newest 1000. Otherwise each retry
+ * would add a message to the receive pipes of the frontend. The queue serves
+ * the newest first, since the clients of older ones have probably sent again.
  *
  * An idle worker that has disconnected costs nothing: the next one receives the
  * request. The request of a busy worker that dies is lost. Idle workers are
@@ -45,7 +45,8 @@ struct ring {
     zg_msg slot[CAPACITY];
 };
 
-/* The routing ids of idle workers; requests that wait for the first worker. */
+/* In idle, a message is one frame, the routing id of a worker. In waiting, it
+ * is a request that waits for the first worker. */
 static struct ring idle, waiting;
 static void *frontend, *backend;
 static int64_t absent_at; /* if no worker sends until then, none is there */
@@ -90,6 +91,8 @@ static void put(struct ring *ring, zmq_msg_t *frames, int n)
     ring->count++;
 }
 
+/* ---- Messages from workers and clients ----------------------------------- */
+
 /* Add a worker to the idle ones, if it is not one of them. */
 static void set_idle(zmq_msg_t *id)
 {
@@ -100,20 +103,6 @@ static void set_idle(zmq_msg_t *id)
         put(&idle, id, 1);
     else
         fprintf(stderr, "W: refused a worker: %d are idle\n", CAPACITY);
-}
-
-/* Keep a request until there is a worker. The newest 1000 are kept. */
-static void hold(zg_msg *request)
-{
-    zg_msg oldest = { 0 };
-
-    if (waiting.count == CAPACITY) {
-        fprintf(stderr, "W: dropped the oldest of %d waiting requests\n",
-                CAPACITY);
-        take_oldest(&waiting, &oldest);
-        zg_clear(&oldest);
-    }
-    put(&waiting, request->frame, request->count);
 }
 
 /* [worker][][READY] or [worker][][client][][reply...]. Any message makes the
@@ -145,6 +134,29 @@ static bool receive_request(zg_msg *request)
     return request->count > 0;
 }
 
+/* ---- While no worker is there -------------------------------------------- */
+
+static bool no_worker(void)
+{
+    return idle.count == 0 && zg_now() >= absent_at;
+}
+
+/* Keep a request until there is a worker. The newest 1000 are kept. */
+static void hold(zg_msg *request)
+{
+    zg_msg oldest = { 0 };
+
+    if (waiting.count == CAPACITY) {
+        fprintf(stderr, "W: dropped the oldest of %d waiting requests\n",
+                CAPACITY);
+        take_oldest(&waiting, &oldest);
+        zg_clear(&oldest);
+    }
+    put(&waiting, request->frame, request->count);
+}
+
+/* ---- Dispatch ------------------------------------------------------------ */
+
 /* Take the newest request: one in the socket is newer than all that have been
  * read. False if there is none. */
 static bool next_request(zg_msg *request)
@@ -172,10 +184,7 @@ static void dispatch(zg_msg *request)
     zg_clear(&msg);
 }
 
-static bool no_worker(void)
-{
-    return idle.count == 0 && zg_now() >= absent_at;
-}
+/* ---- Start and stop ------------------------------------------------------ */
 
 static void *router(const char *name, void *ctx, const char *endpoint)
 {
@@ -196,9 +205,10 @@ int main(int argc, char *argv[])
     zmq_pollitem_t items[] = { { backend, 0, ZMQ_POLLIN, 0 },
                                { frontend, 0, ZMQ_POLLIN, 0 } };
     zg_msg msg = { 0 };
-    bool reads = true; /* requests; false while all workers are busy */
+    bool reads_requests = true; /* false while all workers are busy */
 
-    while (zg_poll(items, reads ? 2 : 1, reads ? ZG_FOREVER : absent_at)
+    while (zg_poll(items, reads_requests ? 2 : 1,
+                   reads_requests ? ZG_FOREVER : absent_at)
            != -1) {
         for (int n = 0; n < BATCH && zg_recv(&msg, backend, ZMQ_DONTWAIT); n++)
             from_worker(&msg);
@@ -206,7 +216,7 @@ int main(int argc, char *argv[])
             dispatch(&msg);
         for (int n = 0; n < BATCH && no_worker() && receive_request(&msg); n++)
             hold(&msg);
-        reads = idle.count > 0 || no_worker();
+        reads_requests = idle.count > 0 || no_worker();
     }
     zg_clear(&msg);
     zmq_close(frontend);
