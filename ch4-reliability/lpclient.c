@@ -60,7 +60,7 @@ static enum outcome try_once(void *server, const char *request)
     int ready;
 
     if (zmq_send(server, request, strlen(request), 0) == -1)
-        return STOPPED; /* nothing else can fail on a new REQ socket */
+        return STOPPED; /* no reply is missing, so nothing else can fail */
     while ((ready = zg_poll(&item, 1, deadline)) > 0) {
         if (!zg_recv(&reply, server, ZMQ_DONTWAIT))
             continue;

@@ -23,6 +23,13 @@ static void connect_to_broker(mdcli *self)
     zg_connect(self->socket, self->broker);
 }
 
+static void close_socket(mdcli *self)
+{
+    if (self->socket != NULL)
+        zmq_close(self->socket);
+    self->socket = NULL;
+}
+
 /* Send [MDPC01][service][body...]. */
 static void send_request(mdcli *self, const char *service, zg_msg *body)
 {
@@ -32,6 +39,7 @@ static void send_request(mdcli *self, const char *service, zg_msg *body)
     mdp_append(&request, service);
     zg_append(&request, body->frame, body->count);
     mdp_print(self->verbose, "request", &request);
+    /* Fails only on shutdown, which wait_for_reply() then reports. */
     zg_send(&request, self->socket, ZMQ_DONTWAIT);
     zg_clear(&request);
 }
@@ -76,7 +84,7 @@ bool mdcli_send(mdcli *self, const char *service, zg_msg *body)
         if (ready == 0)
             fprintf(stderr, "W: no reply from %s\n", self->broker);
         if (ready != 1)
-            mdcli_destroy(self);
+            close_socket(self);
     }
     errno = ready == 0 ? ETIMEDOUT : ETERM;
     return ready == 1;
@@ -84,7 +92,5 @@ bool mdcli_send(mdcli *self, const char *service, zg_msg *body)
 
 void mdcli_destroy(mdcli *self)
 {
-    if (self->socket != NULL)
-        zmq_close(self->socket);
-    self->socket = NULL;
+    close_socket(self);
 }

@@ -27,8 +27,8 @@ mdcli mdcli_new(void *ctx, const char *broker);
 
 /* Send a request, 1 to 14 frames in body, to the service. True: the reply has
  * replaced the request in body. False: body is unchanged, and errno is
- * ETIMEDOUT (no try got a reply) or ETERM (shutdown). The caller owns body. RFC
- * 7, "MDP/Client". */
+ * ETIMEDOUT (no try got a reply), ETERM (shutdown) or EINVAL (too many frames
+ * or none). The caller owns body. RFC 7, "MDP/Client". */
 bool mdcli_send(mdcli *self, const char *service, zg_msg *body);
 
 void mdcli_destroy(mdcli *self);

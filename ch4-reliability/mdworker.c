@@ -39,7 +39,7 @@ int main(int argc, char *argv[])
     mdwrk worker = mdwrk_new(ctx, zg_value[0], zg_value[1]);
     zg_msg msg = { 0 };
 
-    worker.interval = worker.min_period = zg_number('i');
+    worker.interval = zg_number('i');
     worker.liveness = zg_number('l');
     worker.verbose = zg_value['v'] != NULL;
     while (mdwrk_recv(&worker, &msg)) {

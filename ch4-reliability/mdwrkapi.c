@@ -3,7 +3,7 @@
  *
  * The worker registers again, on a new socket, when the broker has sent nothing
  * for `liveness` intervals, or has sent DISCONNECT because it does not know the
- * worker. At least `min_period` passes between two registrations.
+ * worker. At least one interval passes between two registrations.
  *
  * The socket has a context of its own: Ctrl-C shuts the caller's context down,
  * and DISCONNECT can still be sent.
@@ -18,7 +18,6 @@ mdwrk mdwrk_new(void *ctx, const char *broker, const char *service)
 {
     return (mdwrk){ .interval = 2500,
                     .liveness = 3,
-                    .min_period = 2500,
                     .stop = zg_socket(ctx, ZMQ_PAIR),
                     .ctx = zmq_ctx_new(),
                     .broker = broker,
@@ -43,11 +42,13 @@ static void connect_to_broker(mdwrk *self)
     zg_msg msg = { 0 };
 
     self->socket = zg_socket(self->ctx, ZMQ_DEALER);
-    zg_set(self->socket, ZMQ_RCVHWM, 0); /* heartbeats arrive while we work */
+    /* Heartbeats arrive while the caller works. If they filled the pipe, libzmq
+     * would stop reading, and would not answer the broker's pings. */
+    zg_set(self->socket, ZMQ_RCVHWM, 0);
     zg_connect(self->socket, self->broker);
     mdp_append(&msg, self->service);
     send_command(self, MDPW_READY, &msg);
-    self->ready_at = zg_now() + self->min_period;
+    self->ready_at = zg_now() + self->interval;
     self->expiry = zg_now() + self->liveness * (int64_t) self->interval;
 }
 

@@ -12,10 +12,9 @@
 
 typedef struct {
     /* Settings, which the caller may change after mdwrk_new(). */
-    long interval;   /* between heartbeats in ms, as in the broker (2500) */
-    long liveness;   /* silent intervals until the broker expires (3) */
-    long min_period; /* between two READY messages, in ms (2500) */
-    bool verbose;    /* print every message (false) */
+    long interval; /* between heartbeats in ms, as in the broker (2500) */
+    long liveness; /* silent intervals until the broker expires (3) */
+    bool verbose;  /* print every message (false) */
     /* For the caller: pass it to zg_sleep() while working. */
     void *stop;
     /* Private. */
