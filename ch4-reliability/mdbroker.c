@@ -69,8 +69,8 @@ struct request {
 TAILQ_HEAD(request_list, request);
 
 struct worker {
-    struct entry entry; /* in workers, by routing id */
-    TAILQ_ENTRY(worker) next, next_in_all;
+    struct entry entry;                    /* in workers, by routing id */
+    TAILQ_ENTRY(worker) next, next_in_all; /* next: in idle or busy */
     struct service *service;
     struct request *request; /* that it works on; NULL while it is idle */
     int64_t expiry;          /* removed if it is idle and silent until then */
@@ -126,6 +126,7 @@ static int send_command(struct worker *worker, const char *command,
         zg_append(&msg, &request->msg.frame[0], 2);
         zg_append(&msg, &request->msg.frame[4], request->msg.count - 4);
     }
+    /* all_workers is sorted by heartbeat_at. */
     worker->heartbeat_at = now + interval;
     TAILQ_REMOVE(&all_workers, worker, next_in_all);
     TAILQ_INSERT_TAIL(&all_workers, worker, next_in_all);
@@ -163,7 +164,8 @@ static void drop_request(struct request *request, const char *event)
 }
 
 /* Insert the request into its service's queue and into by_expiry. Both are
- * sorted by expiry, and the search is short, because the request is old. */
+ * sorted by expiry. The search in by_expiry passes all older requests, which
+ * are many if other services have no workers. */
 static void requeue(struct request *request)
 {
     struct request_list *queue = &request->service->queue;
@@ -218,8 +220,15 @@ static bool has_worker(struct service *service)
     return !TAILQ_EMPTY(&service->idle) || !TAILQ_EMPTY(&service->busy);
 }
 
-/* Give queued requests to idle workers. Remove the service if it has neither
- * requests nor workers: the caller must not use it any longer. */
+/* Free a service that has neither requests nor workers. */
+static void free_unused(struct service *service)
+{
+    if (service->request_count == 0 && !has_worker(service))
+        table_remove(&service->entry);
+}
+
+/* Give queued requests to idle workers. Then free the service if it is
+ * unused, so the caller must not use it any longer. */
 static void dispatch(struct service *service)
 {
     struct request *request;
@@ -235,8 +244,7 @@ static void dispatch(struct service *service)
         } else {
             remove_worker(worker, "idle worker removed: cannot send", true);
         }
-    if (service->request_count == 0 && !has_worker(service))
-        table_remove(&service->entry);
+    free_unused(service);
 }
 
 /* Remove a worker and give its request to another one. */
@@ -370,17 +378,19 @@ static void from_worker(zg_msg *msg)
         pass_reply(worker, msg);
     } else if (command == *MDPW_HEARTBEAT && worker != NULL) {
         worker->expiry = now + worker_timeout;
-    } else if (command != *MDPW_DISCONNECT) {
+    } else if (command == *MDPW_DISCONNECT) {
+        if (worker != NULL)
+            replace_worker(worker, "worker removed: it has disconnected",
+                           false);
+    } else {
         reject(worker, msg, command);
-    } else if (worker != NULL) {
-        replace_worker(worker, "worker removed: it has disconnected", false);
     }
 }
 
 /* ---- Timers -------------------------------------------------------------- */
 
 /* Send HEARTBEAT to a worker. Remove it if it is unreachable or, if it is idle,
- * silent. (EAGAIN only says that a busy worker has not read for a while.) */
+ * silent. EAGAIN is no failure: a busy worker does not read. */
 static void check_worker(struct worker *worker)
 {
     if (worker->request == NULL && worker->expiry <= now)
@@ -418,7 +428,7 @@ static void expire_requests(void)
         struct service *service = request->service;
         unqueue(request);
         drop_request(request, "request expired");
-        dispatch(service);
+        free_unused(service);
     }
 }
 

@@ -3,10 +3,11 @@
  * workers or services as fast as one of ten.
  *
  * A key is a frame: a routing id or the name of a service. A value is any
- * struct that begins with a struct entry. The table never grows, but its chains
- * stay short. In mdbroker, a service exists only while it has a worker or a
- * request. Requests are limited to 50,000, and workers by the number of
- * descriptors.
+ * struct that begins with a struct entry. The table never grows. In mdbroker, a
+ * service exists only while it has a worker or a request. Requests are limited
+ * to 50,000, and workers by the number of descriptors, so the chains stay
+ * short. In titanic, a service exists while it has stored requests, and the
+ * disk limits those.
  */
 #pragma once
 #include "zg.h"
