@@ -22,7 +22,8 @@
  * request twice and must tolerate that. If the disk is lost, so are the
  * requests.
  *
- * With 200 active services, Titanic needs about 700 descriptors.
+ * With 200 active services, Titanic needs about 700 descriptors. With fewer, it
+ * exits.
  *
  * Build: cc -Icommon ch4-reliability/titanic.c ch4-reliability/tsplog.c \
  *            -o titanic -lzmq -lpthread
@@ -54,7 +55,7 @@ enum {
     LIVENESS = 3,          /* intervals until a silent broker has expired */
     MIN_INTERVAL_MS = 100, /* so that workers cannot reconnect all the time */
     RETRY_MS = 1000,       /* until a service is asked for again */
-    TICK_MS = 100,
+    TICK_MS = MIN_INTERVAL_MS, /* timers are late by that at most */
 };
 
 /* Replaces a request by the frames of the answer, and returns its status. */
@@ -80,7 +81,7 @@ struct service {
     enum {
         NEW,     /* not asked yet */
         ASKED,   /* waiting for the broker's answer */
-        ABSENT,  /* the broker said 404, or a reply did not fit on the disk */
+        PAUSED,  /* asked again later: broker said 404, or disk is full */
         PRESENT, /* the broker said 200 */
         BUSY     /* a request is in flight */
     } state;
@@ -100,7 +101,7 @@ static struct service_list active = TAILQ_HEAD_INITIALIZER(active);
 static struct service_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
 
 /* Return the service of this name; create it if it is missing. A new service is
- * activated before those that were absent. */
+ * activated before those that are paused. */
 static struct service *find_or_create_service(zmq_msg_t *name)
 {
     struct service *service = table_find(&services, name);
@@ -157,7 +158,7 @@ static const char *serve_reply(zg_msg *msg)
     if (entry == NULL)
         return "400";
     if (!entry->has_reply)
-        return entry->is_damaged ? "500" : "300";
+        return entry->is_unusable ? "500" : "300";
     return tsplog_read(entry, msg) ? "200" : "500";
 }
 
@@ -225,8 +226,8 @@ static void receive_command(struct worker *worker)
 }
 
 /* Leave a broker that has expired or sent DISCONNECT; register, or send a
- * heartbeat, if that is due. Return 1 if the broker has been left. */
-static int maintain(struct worker *worker)
+ * heartbeat, if that is due. Return true if the broker has been left. */
+static bool maintain(struct worker *worker)
 {
     bool is_lost = worker->socket != NULL && now >= worker->expiry;
     zg_msg msg = { 0 };
@@ -255,7 +256,8 @@ static void maintain_workers(void)
     int count = 0;
 
     for (int i = 0; i < worker_count; i++)
-        count += maintain(&workers[i]);
+        if (maintain(&workers[i]))
+            count++;
     if (count > 0)
         fprintf(stderr, "W: %s: %d workers register again\n", broker, count);
 }
@@ -365,18 +367,18 @@ static void store_reply(struct service *service, zg_msg *reply)
 
     if (!is_stored)
         tsplog_enqueue(entry, &service->queue);
-    set_state(service, is_stored ? PRESENT : ABSENT, RETRY_MS);
+    set_state(service, is_stored ? PRESENT : PAUSED, RETRY_MS);
 }
 
-/* Drop a reply that does not fit behind a status. Until Titanic restarts, its
- * request is not sent again, and titanic.reply answers 500. */
+/* Drop a reply that has no room for a status before it. Until Titanic restarts,
+ * its request is not sent again, and titanic.reply answers 500. */
 static void reject_reply(struct service *service)
 {
     tsp_entry *entry = tsplog_find(service->in_flight);
 
     fprintf(stderr, "W: reply dropped: more than %d frames\n", MAX_REPLY);
     if (entry != NULL)
-        entry->is_damaged = true;
+        entry->is_unusable = true;
     set_state(service, PRESENT, RETRY_MS);
 }
 
@@ -397,20 +399,21 @@ static void take_answer(struct service *service)
     else if (service->state == BUSY)
         store_reply(service, &msg);
     else if (service->state == ASKED)
-        set_state(service, zg_is(&msg, 0, "200") ? PRESENT : ABSENT, RETRY_MS);
+        set_state(service, zg_is(&msg, 0, "200") ? PRESENT : PAUSED, RETRY_MS);
     else
         fprintf(stderr, "W: dropped an answer to no request\n");
     zg_clear(&msg);
 }
 
-/* Ask about the service, send it a request, or close its socket. An absent
+/* Ask about the service, send it a request, or close its socket. A paused
  * service is asked about again on its socket, unless another service waits for
- * one. A present service keeps its socket a while after its last request. */
+ * one. Otherwise, close the socket when the deadline passes: the broker or the
+ * service has not answered, or there is no more work. */
 static void advance(struct service *service)
 {
     bool is_due = now >= service->due, has_work = !TAILQ_EMPTY(&service->queue);
     bool may_ask = service->state == NEW
-                   || (service->state == ABSENT && TAILQ_EMPTY(&waiting));
+                   || (service->state == PAUSED && TAILQ_EMPTY(&waiting));
 
     if (has_work && is_due && may_ask)
         ask(service);
@@ -468,11 +471,10 @@ static bool take_messages(void *events)
         items[n++] = readable(service->socket);
     items[n++] = readable(events);
     items[n++] = readable(stop); /* nothing is sent to it: it fails */
-    if (zg_poll(items, n, now + (interval < TICK_MS ? interval : TICK_MS))
-        == -1)
+    if (zg_poll(items, n, now + TICK_MS) == -1)
         return false;
     now = zg_now();
-    n = 0;
+    n = 0; /* the same order: no socket has been opened or closed since */
     for (int i = 0; i < worker_count; i++)
         if (workers[i].socket != NULL && items[n++].revents != 0)
             receive_command(&workers[i]);
@@ -492,7 +494,8 @@ static void run(void *events)
             if (workers[i].answer.count > 0)
                 send_or_drop(&workers[i].answer, workers[i].socket);
         maintain_workers();
-        dispatch(zg_recv(&event, events, ZMQ_DONTWAIT));
+        bool is_broker_lost = zg_recv(&event, events, ZMQ_DONTWAIT);
+        dispatch(is_broker_lost);
         tsplog_reclaim();
     }
     zg_clear(&event);

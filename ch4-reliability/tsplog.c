@@ -8,14 +8,15 @@
  *
  * If no intact record begins where one should, the log is damaged. A damaged
  * length cannot be trusted, so each following block is tried until one begins
- * an intact record. The first byte of a header is never 0, and that of a block
- * of a body is always 0. So a client cannot forge a record in a body. The
- * damaged log is kept as DIR/damaged-N, and its intact records are written to a
- * new log. A last record that is cut short is no damage: the program stopped
- * while writing it, before anything was acknowledged.
+ * an intact record. The first byte of a header is a byte of `magic`, so it is
+ * never 0, and that of a block of a body is always 0. So a client cannot forge
+ * a record in a body. The damaged log is kept as DIR/damaged-N, and its intact
+ * records are written to a new log. If the disk cannot read a block (EIO), each
+ * start ends with an error.
  *
- * Of the files in DIR, only titanic.log is ever opened, and titanic.new is
- * created.
+ * A last record that is cut short is no damage: the program stopped while
+ * writing it, before anything was acknowledged. After a power failure the
+ * unfinished record may look like damage; the log is then kept as damaged-N.
  */
 #define _FILE_OFFSET_BITS 64 /* a log over 2 GiB on a 32-bit machine */
 #include "tsplog.h"
@@ -310,7 +311,7 @@ bool tsplog_read(tsp_entry *entry, zg_msg *msg)
 
     if (!is_intact)
         fprintf(stderr, "W: cannot read %s\n", entry->uuid);
-    entry->is_damaged = !is_intact;
+    entry->is_unusable = !is_intact;
     return is_intact;
 }
 
@@ -350,7 +351,7 @@ static bool rewrite_log(void)
     fd = openat(dir, "titanic.new", O_RDWR | O_CREAT | O_EXCL, 0600);
     if (fd == -1 || !copy_records(fd) || fdatasync(fd) == -1
         || renameat(dir, "titanic.new", dir, "titanic.log") == -1) {
-        fprintf(stderr, "W: cannot write titanic.new: %s\n", strerror(errno));
+        fprintf(stderr, "W: cannot rewrite titanic.log: %s\n", strerror(errno));
         reclaim_size = log_size * 2; /* the next attempt */
         unlinkat(dir, "titanic.new", 0);
         if (fd != -1)
@@ -414,12 +415,14 @@ static int64_t replay(void (*on_request)(tsp_entry *, zg_msg *))
         if (head.kind == REQUEST)
             on_request(tsplog_find(head.uuid), &msg);
         intact_size += size;
-        end = at += size;
+        at += size;
+        end = at;
     }
     zg_clear(&msg);
     if (end < log_size && is_cut_short(end)) {
         fprintf(stderr, "W: titanic.log: removed an unfinished record\n");
-        if (ftruncate(log_fd, log_size = end) == -1)
+        log_size = end;
+        if (ftruncate(log_fd, log_size) == -1)
             zg_die("titanic.log: ftruncate");
     }
     return log_size - intact_size;
@@ -469,9 +472,6 @@ void tsplog_open(const char *path, void (*on_request)(tsp_entry *, zg_msg *))
     struct stat st;
 
     open_directory(path);
-    if (fstatat(dir, "new", &st, AT_SYMLINK_NOFOLLOW) == 0)
-        refuse(path,
-               "holds UUID.req files of an older titanic; use another -d");
     if ((random_fd = open("/dev/urandom", O_RDONLY)) == -1)
         zg_die("/dev/urandom");
     log_fd = openat(dir, "titanic.log", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);

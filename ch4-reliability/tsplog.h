@@ -26,15 +26,15 @@ typedef struct tsp_entry {
     struct tsp_queue *queue;       /* the caller's, or NULL if in none */
     char uuid[TSP_UUID + 1];
     bool has_reply;
-    bool is_damaged;  /* its record, or its reply, is unusable */
+    bool is_unusable; /* its record is damaged, or its reply is too long */
     int64_t at, size; /* of its REQUEST record or, once it has one, its REPLY */
 } tsp_entry;
 TAILQ_HEAD(tsp_queue, tsp_entry);
 
 /* Open the log in this directory, which is created if it is missing, and read
- * it. Call on_request for each REQUEST record. If a later record is its REPLY
- * or CLOSE, remove the entry from the queue into which on_request put it. Exit
- * with 1 if another process has the directory, or the log cannot be read. */
+ * it. Call on_request for each REQUEST record. A later REPLY or CLOSE record
+ * removes the entry from the queue into which on_request has put it. Exit with
+ * 1 if another process has the directory, or the log cannot be read. */
 void tsplog_open(const char *path,
                  void (*on_request)(tsp_entry *entry, zg_msg *request));
 
