@@ -95,7 +95,7 @@ static void check_interval(bstar *self)
     self->late_count = is_late ? self->late_count + 1 : 0;
     if (self->late_count == MAX_LATE)
         fprintf(stderr, "W: the states of the peer arrive too far apart, do "
-                        "both halves have the same -i?\n");
+                        "both halves have the same interval?\n");
     self->received_at = now;
     self->received = true;
 }
@@ -240,7 +240,7 @@ void bstar_new_passive(bstar *self, bstar_handler *handler, void *arg)
 
 bool bstar_is_active(const bstar *self)
 {
-    return self->half.state == ACTIVE;
+    return bstarfsm_serves(&self->half, zg_now());
 }
 
 bool bstar_hears_peer(const bstar *self)
@@ -293,14 +293,15 @@ static void drain(bstar *self, struct callback *reader)
     void *sock = reader->sock;
     zg_msg msg = { 0 };
 
-    for (int n = 0;
-         n < BATCH && sock != NULL && reader->sock == sock && !self->has_ended;
-         n++) {
-        if (!zg_recv(&msg, sock, ZMQ_DONTWAIT))
+    if (sock == NULL)
+        return;
+    for (int n = 0; n < BATCH; n++) {
+        if (reader->sock != sock || self->has_ended
+            || !zg_recv(&msg, sock, ZMQ_DONTWAIT))
             break;
         if (reader->votes)
             handle(self, CLIENT_REQUEST); /* malformed or not */
-        if (!reader->votes || bstarfsm_serves(&self->half, zg_now()))
+        if (!reader->votes || bstar_is_active(self))
             call(reader, &msg);
     }
     zg_clear(&msg);

@@ -4,8 +4,8 @@
  * The application registers handlers for its sockets and timers, and
  * bstar_start() calls them, all in one thread. Beside them the reactor
  * publishes its state, takes votes and changes between active and passive. A
- * handler that blocks for an interval may cost this half its lease: it becomes
- * passive, or active again after a vote.
+ * handler that blocks for 0.9 intervals may let the lease of this half expire.
+ * The half then returns to the state in which it started.
  *
  *     bstar *star = bstar_new(ctx, true, "tcp://127.0.0.1:5003",
  *                             "tcp://localhost:5004", 1000);
@@ -48,8 +48,7 @@ void *bstar_voter(bstar *self, const char *endpoint, bstar_handler *handler,
 void bstar_new_active(bstar *self, bstar_handler *handler, void *arg);
 void bstar_new_passive(bstar *self, bstar_handler *handler, void *arg);
 
-/* Return true if the state is active. The lease may have expired if a handler
- * has blocked for 0.9 intervals; the reactor checks it before each request. */
+/* Return true if this half is active and its lease has not expired. */
 bool bstar_is_active(const bstar *self);
 
 /* Return true if the peer has published within the last two intervals. */
@@ -57,7 +56,8 @@ bool bstar_hears_peer(const bstar *self);
 
 /* Call the handler for each message from a socket of the application, in any
  * state. End the reader before you close the socket. A handler may do both, in
- * either order, before it returns. */
+ * either order, before it returns. End no voter: bstar_destroy() would not
+ * close its socket. */
 void bstar_reader(bstar *self, void *sock, bstar_handler *handler, void *arg);
 void bstar_reader_end(bstar *self, void *sock);
 

@@ -15,7 +15,7 @@
  *     $ bin/bstarsrv2 -p & bin/bstarsrv2 -b & bin/bstarcli -n 3
  *     I: primary -> active: the peer is backup
  *     I: backup -> passive: the peer is active
- *     I: ... replied OK (3)
+ *     I: tcp://localhost:5001 replied OK (3)
  *
  * Guide: chapter 4, "Binary Star Reactor".
  */
@@ -69,6 +69,7 @@ int main(int argc, char *argv[])
 
     if (is_primary == is_backup || interval < MIN_INTERVAL)
         zg_usage_error();
+    /* The usage text has the primary's defaults. A backup has others. */
     while (given[count] != NULL)
         count++;
     for (; is_backup && count < 3; count++)

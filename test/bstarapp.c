@@ -23,13 +23,14 @@ static int slow, quick, last, ticks;
 static int64_t since;
 static void *pull;
 
-static int answer(zg_msg *msg, void *sock, void *arg)
+static int answer(zg_msg *msg, void *sock, void *star)
 {
-    (void) arg;
     bool stop = zg_is(msg, 2, "stop"), block = zg_is(msg, 2, "block");
     zg_send(msg, sock, ZMQ_DONTWAIT);
-    if (block)
+    if (block) {
         zg_sleep(sock, 3 * zg_number('i'));
+        printf("I: handler: has blocked, active %d\n", bstar_is_active(star));
+    }
     return stop ? -1 : 0;
 }
 
@@ -121,7 +122,7 @@ int main(int argc, char *argv[])
     bstar_reader(star, pull, news, star);
     quick = bstar_timer(star, 50, tick, star);
     slow = bstar_timer(star, 300, tock, star);
-    bstar_voter(star, zg_value[0], answer, NULL);
+    bstar_voter(star, zg_value[0], answer, star);
     printf("I: hears its peer: %d\n", bstar_hears_peer(star));
     int result = bstar_start(star);
     printf("I: bstar_start() has returned %d\n", result);

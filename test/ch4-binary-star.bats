@@ -268,6 +268,7 @@ END
   wait_for app 'handler: active 1'
   # A handler that blocks costs the lease, as a pause does.
   zpeer REQ ipc://p block | grep -x '\[block\]'
+  wait_for app 'handler: has blocked, active 0'
   wait_for app 'active -> primary: its lease has expired'
   wait_until asks ipc://p 150
   wait_for app 'handler: active 1' 2

@@ -555,7 +555,7 @@ void bstar_new_passive(bstar *self, bstar_handler *handler, void *arg)
 
 bool bstar_is_active(const bstar *self)
 {
-    return self->half.state == ACTIVE;
+    return bstarfsm_serves(&self->half, now_ms);
 }
 
 bool bstar_hears_peer(const bstar *self)
