@@ -13,7 +13,8 @@
  * replied, which discards unsent requests and late replies.
  *
  * A request may be executed by several servers. The number in front of a reply
- * tells the agent to which request it belongs.
+ * tells the agent to which request it belongs. The agent asks a server once per
+ * request. If no server replies, the request fails at its timeout.
  *
  * Guide: chapter 4, "Model Three: Complex and Nasty".
  */
@@ -138,7 +139,9 @@ static void from_server(flcliapi *self, struct server *server, zg_msg *msg)
         return;
     }
     server->unanswered = 0;
-    server->is_alive |= is_pong;
+    if (is_pong)
+        server->is_alive = true;
+    /* A request may wait for a live server. */
     if (is_pong && self->request.count > 0 && self->next_try_at == ZG_FOREVER)
         self->next_try_at = zg_now();
     if (server->asked && zg_is(msg, 0, self->number)) {
@@ -302,6 +305,7 @@ bool flcliapi_request(flcliapi *self, zg_msg *msg)
         return false;
     bool replied = zg_is(msg, 0, "OK");
     zg_pop(msg, 1);
-    errno = replied ? 0 : ETIMEDOUT;
+    if (!replied)
+        errno = ETIMEDOUT;
     return replied;
 }

@@ -103,7 +103,8 @@ static int wait_for_servers(int64_t deadline)
 /* Return 1 if a server replied in time, 0 if none did, -1 on shutdown. */
 static int request(long sequence)
 {
-    int64_t deadline = zg_now() + zg_number('t'), resend_at = 0;
+    int64_t deadline = zg_now() + zg_number('t');
+    int64_t resend_at = 0; /* send at once */
     char number[24];
 
     snprintf(number, sizeof number, "%ld", sequence);
