@@ -199,7 +199,7 @@ static int add_server(struct clone *self, zg_msg *command)
     zmq_close(probe);
     if (!is_valid) {
         zmq_close(server->collector);
-        zmq_ctx_term(server->ctx);
+        chp_detach_context(server->ctx);
         return EINVAL;
     }
     if (self->server_count++ == 0)
@@ -215,11 +215,11 @@ static int set(struct clone *self, zg_msg *command)
     if (!kv_is_below(command, self->replica.subtree,
                      self->replica.subtree_size))
         return EINVAL;
-    bool is_full = table_count(self->unconfirmed) >= MAX_UNCONFIRMED
-                   || table_bytes(self->unconfirmed) > MAX_UNCONFIRMED_BYTES;
-    if (is_full
-        && table_find(self->unconfirmed, zmq_msg_data(key), zmq_msg_size(key))
-               == NULL)
+    bool is_new =
+        table_find(self->unconfirmed, zmq_msg_data(key), zmq_msg_size(key))
+        == NULL;
+    if ((is_new && table_count(self->unconfirmed) >= MAX_UNCONFIRMED)
+        || table_bytes(self->unconfirmed) > MAX_UNCONFIRMED_BYTES)
         return ENOBUFS;
     send_update(self, command);
     return 0;

@@ -42,7 +42,7 @@ bool clone_connect(struct clone *self, const char *endpoint);
 /* Set a key of 1 to 255 bytes to a copy of a value of at most 1,000,000 bytes.
  * The key expires after ttl seconds, at most nine digits; 0 is no ttl. An empty
  * value deletes the key. EINVAL: the key is outside the subtree, or KTHXBAI or
- * HUGZ. ENOBUFS: 10,000 keys, or 256 MiB of them, are unconfirmed. */
+ * HUGZ. ENOBUFS: 10,000 other keys, or 256 MiB of updates, are unconfirmed. */
 bool clone_set(struct clone *self, const void *key, size_t key_size,
                const void *value, size_t value_size, long ttl);
 
