@@ -200,16 +200,22 @@ static void make_end(snapshots *self, struct client *client, zg_msg *msg)
 }
 
 /* Send an item, or KTHXBAI if it is NULL. Return 0, or EAGAIN if the queue of
- * the connection is full, or EHOSTUNREACH if the client has disconnected. */
+ * the connection is full, or EHOSTUNREACH if the client has disconnected. A
+ * ROUTER reports both at the first frame, the routing id. So no item is copied
+ * for a client that does not read. */
 static int send_one(snapshots *self, struct client *client, const item *it)
 {
     zg_msg msg = { 0 };
-    if (it != NULL)
-        self->load(it, &msg);
-    else
-        make_end(self, client, &msg);
-    zg_insert(&msg, 0, zmq_msg_data(&client->id), zmq_msg_size(&client->id));
-    int error = zg_send(&msg, self->router, ZMQ_DONTWAIT) ? 0 : errno;
+    zg_append(&msg, &client->id, 1);
+    bool is_sent = zg_send(&msg, self->router, ZMQ_DONTWAIT | ZMQ_SNDMORE);
+    if (is_sent) {
+        if (it != NULL)
+            self->load(it, &msg);
+        else
+            make_end(self, client, &msg);
+        is_sent = zg_send(&msg, self->router, ZMQ_DONTWAIT);
+    }
+    int error = is_sent ? 0 : errno;
     zg_clear(&msg);
     return error;
 }

@@ -471,6 +471,53 @@ static void check_snapshots(void *ctx)
     zmq_close(dealer);
 }
 
+static int loaded;
+
+static void count_load(const item *it, zg_msg *msg)
+{
+    loaded++;
+    kvmsg_load(it, msg);
+}
+
+/* Each item is copied once, however often the queue of its client is full. */
+static void check_full_queue(void *ctx)
+{
+    enum { KEYS = 10 };
+    void *router = zg_socket(ctx, ZMQ_ROUTER);
+    void *dealer = zg_socket(ctx, ZMQ_DEALER);
+    snapshots *self = snapshots_new(router, KVMSG_FRAMES, count_load);
+    table *items = table_new();
+    zg_msg msg = { 0 };
+    int received = 0;
+
+    for (int i = 0; i < KEYS; i++) {
+        make(&msg, (char[]){ (char) ('a' + i), '\0' }, "v");
+        table_put(items, &msg, 0);
+    }
+    zg_set(router, ZMQ_SNDHWM, 1);
+    zg_set(dealer, ZMQ_RCVHWM, 1);
+    zg_must(zmq_bind(router, "inproc://full-queue"));
+    zg_connect(dealer, "inproc://full-queue");
+    zmq_send(dealer, CHP_ICANHAZ, strlen(CHP_ICANHAZ), 0);
+    CHECK(zg_recv(&msg, router, 0) && snapshots_begin(self, &msg, 7));
+    for (int i = 0; i < 5; i++)
+        CHECK(snapshots_send(self, items) != ZG_FOREVER);
+    CHECK(loaded == 2); /* the queue has room for them */
+    for (int i = 0; i < 1000 && !zg_is(&msg, KV_KEY, CHP_KTHXBAI); i++) {
+        snapshots_send(self, items);
+        if (zg_recv(&msg, dealer, ZMQ_DONTWAIT))
+            received++;
+        else
+            zg_sleep(dealer, 1);
+    }
+    CHECK(received == KEYS + 1 && loaded == KEYS);
+    zg_clear(&msg);
+    snapshots_destroy(&self);
+    table_destroy(&items);
+    zmq_close(router);
+    zmq_close(dealer);
+}
+
 int main(void)
 {
     void *ctx = zg_start();
@@ -487,6 +534,7 @@ int main(void)
     check_passed_on(ctx);
     check_taken();
     check_snapshots(ctx);
+    check_full_queue(ctx);
     check_replica(ctx);
     printf("%d failures\n", failures);
     zg_stop(ctx);
