@@ -309,16 +309,17 @@ static void pass_on(void *arg, zg_msg *update)
 static int collect(zg_msg *update, void *sock, void *arg)
 {
     struct server *self = arg;
+    bool is_active = bstar_is_active(self->star);
     (void) sock;
 
     if (!kvmsg_is_valid(update) || !kvmsg_is_acceptable(update)) {
         zg_drop(update, "a client");
+    } else if (is_active && is_applied(self, update)) {
+        republish(self, update); /* needs no room */
     } else if (!table_has_room(self->replica.table, update)) {
         fprintf(stderr, "W: the table is full: an update is dropped\n");
-    } else if (!bstar_is_active(self->star)) {
+    } else if (!is_active) {
         pending_client_sent(self->pending, update);
-    } else if (is_applied(self, update)) {
-        republish(self, update);
     } else if (!is_outdated(self, update)) {
         publish_new(self, update);
     }

@@ -23,7 +23,16 @@
  *   3. The tables of both servers and of all writers are equal. (The shared key
  *      is in them. After a split its value may be older than the last one.)
  * It prints the seed of a run for which that is not so, and exits with 1.
+ *
+ * Before the runs it checks what a server does with updates while its table is
+ * full.
  */
+#include "table.h"
+
+static bool is_table_full; /* a simulated limit */
+#define table_has_room(items, msg)                                             \
+    (!is_table_full && table_has_room(items, msg))
+
 #define main clonesrv6_main
 #define usage clonesrv6_usage
 #include "../ch5-pubsub/clonesrv6.c"
@@ -956,11 +965,8 @@ static void clear_up(void)
     memset(is_cut, 0, sizeof is_cut);
 }
 
-/* Return NULL, or a text if a promise does not hold after all faults. */
-static const char *run_once(unsigned seed, int faults)
+static void start_all(unsigned seed)
 {
-    const char *wrong = NULL;
-
     srandom(seed);
     random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
     now_ms = 1000000;
@@ -970,6 +976,57 @@ static const char *run_once(unsigned seed, int faults)
     start_server((int) (seed + 1) % 2);
     for (int n = 0; n < 3; n++)
         start_writer(n);
+}
+
+/* Let the active server collect an update. Return true if it publishes. */
+static bool publishes(struct server *self, zg_msg *update)
+{
+    zg_msg copy = { 0 };
+    int64_t sequence = self->replica.sequence;
+
+    zg_append(&copy, update->frame, update->count);
+    collect(&copy, NULL, self);
+    zg_clear(&copy);
+    return self->replica.sequence > sequence;
+}
+
+/* With a full table, an active server confirms an update that it has applied,
+ * and drops a new one. Return NULL, or a text if it does not. */
+static const char *check_full_table(void)
+{
+    const char *wrong = NULL;
+    struct kvmsg_writer writer = kvmsg_new_writer();
+    zg_msg applied = { 0 }, new = { 0 };
+
+    start_all(1);
+    may_write = false;
+    if (!pass_until_settled())
+        return "the pair does not settle";
+    current = settled();
+    kvmsg_make(&applied, "applied", 7, "v", 1);
+    kvmsg_set_uuid(&applied, &writer);
+    kvmsg_make(&new, "new", 3, "v", 1);
+    kvmsg_set_uuid(&new, &writer);
+    if (!publishes(&servers[current], &applied))
+        wrong = "a new update is not published";
+    is_table_full = true;
+    if (!publishes(&servers[current], &applied))
+        wrong = "with a full table an applied update is not confirmed";
+    if (publishes(&servers[current], &new))
+        wrong = "with a full table a new update is not dropped";
+    is_table_full = false;
+    zg_clear(&applied);
+    zg_clear(&new);
+    clear_up();
+    return wrong;
+}
+
+/* Return NULL, or a text if a promise does not hold after all faults. */
+static const char *run_once(unsigned seed, int faults)
+{
+    const char *wrong = NULL;
+
+    start_all(seed);
     for (int i = 0; i < faults && wrong == NULL; i++) {
         if (!pass_until_settled())
             wrong = "the pair does not settle";
@@ -1004,6 +1061,9 @@ int main(int argc, char *argv[])
     if (out == NULL || freopen("/dev/null", "w", stdout) == NULL
         || freopen("/dev/null", "w", stderr) == NULL)
         return EXIT_FAILURE;
+    wrong = check_full_table();
+    if (wrong != NULL)
+        fprintf(out, "%s\n", wrong);
     while (wrong == NULL && (count == 0 || runs < count)
            && (limit == 0 || time(NULL) < until)) {
         wrong = run_once(seed, faults);
