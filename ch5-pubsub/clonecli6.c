@@ -53,8 +53,9 @@ static bool set_one(struct clone *table, long max_ttl)
     if (!clone_set(table, key, (size_t) size, value, (size_t) length, ttl))
         return false;
     while (!clone_sync(table, SYNC_MS)) {
+        bool is_shutdown = errno != ETIMEDOUT; /* fprintf() can change errno */
         fprintf(stderr, "W: no server has confirmed %s = %s\n", key, value);
-        if (errno != ETIMEDOUT)
+        if (is_shutdown)
             return false;
     }
     if (zg_value['v'] != NULL)
@@ -69,23 +70,26 @@ int main(int argc, char *argv[])
     if (zg_number('t') < 500 || (expiry > 0 && expiry < 1000)
         || strlen(zg_value['d']) > CHP_SUBTREE_MAX)
         zg_usage_error();
-    void *ctx = zg_start(), *clock = zg_socket(ctx, ZMQ_PAIR);
+    void *ctx = zg_start();
+    void *stop = zg_socket(ctx, ZMQ_PAIR); /* tells zg_sleep() of a shutdown */
     struct clone *table = clone_new(ctx, zg_number('t'));
 
-    clone_subtree(table, zg_value['d']);
+    if (!clone_subtree(table, zg_value['d']))
+        zg_die(zg_value['d']);
     for (int i = 0; i < 2; i++)
         if (!clone_connect(table, zg_value[i]))
             zg_die(zg_value[i]);
     if (zg_value['C'] != NULL)
-        zg_sleep(clock, INT32_MAX);
+        while (zg_sleep(stop, INT32_MAX))
+            continue;
     else
         for (long sent = 0; count == 0 || sent < count; sent++)
-            if ((rate > 0 && !zg_sleep(clock, 1000 / rate))
+            if ((rate > 0 && !zg_sleep(stop, 1000 / rate))
                 || !set_one(table, expiry / 1000))
                 break;
     clone_report(table);
     clone_destroy(&table);
-    zmq_close(clock);
+    zmq_close(stop);
     zg_stop(ctx);
     return EXIT_SUCCESS;
 }

@@ -470,7 +470,8 @@ int main(int argc, char *argv[])
     if (strlen(zg_value[2]) > CHP_ENDPOINT_MAX)
         zg_usage_error();
 
-    struct server self = { .ctx = zg_start(), .peer_ctx = zmq_ctx_new() };
+    struct server self = { .ctx = zg_start() };
+    self.peer_ctx = zmq_ctx_new();
     open_all(&self, is_primary, interval);
     bstar_start(self.star);
     close_all(&self);
