@@ -103,9 +103,7 @@ static void resend(struct clone *self)
 /* Remove an unconfirmed update if the server has published it. */
 static void confirm(struct clone *self, zg_msg *update)
 {
-    zmq_msg_t *key = &update->frame[KV_KEY];
-    item *it =
-        table_find(self->unconfirmed, zmq_msg_data(key), zmq_msg_size(key));
+    item *it = table_find(self->unconfirmed, &update->frame[KV_KEY]);
 
     if (it != NULL && kvmsg_has_uuid_of(update, it)) {
         table_remove(self->unconfirmed, it);
@@ -120,14 +118,12 @@ static void confirm_all(struct clone *self)
     item *next;
 
     for (item *it = table_first(self->unconfirmed); it != NULL; it = next) {
-        size_t size;
-        const void *key = item_frame(it, KV_KEY, &size);
-        item *published = table_find(self->replica.table, key, size);
         next = item_next(it);
-        if (published == NULL)
-            continue;
-        item_append(published, &update);
-        confirm(self, &update);
+        item_append(it, &update);
+        item *published =
+            table_find(self->replica.table, &update.frame[KV_KEY]);
+        if (published != NULL && kvmsg_has_uuid_of(&update, published))
+            confirm(self, &update);
         zg_clear(&update);
     }
 }
@@ -211,13 +207,11 @@ static int add_server(struct clone *self, zg_msg *command)
 static int set(struct clone *self, zg_msg *command)
 {
     zg_pop(command, 1);
-    zmq_msg_t *key = &command->frame[KV_KEY];
     if (!kv_is_below(command, self->replica.subtree,
                      self->replica.subtree_size))
         return EINVAL;
     bool is_new =
-        table_find(self->unconfirmed, zmq_msg_data(key), zmq_msg_size(key))
-        == NULL;
+        table_find(self->unconfirmed, &command->frame[KV_KEY]) == NULL;
     if ((is_new && table_count(self->unconfirmed) >= MAX_UNCONFIRMED)
         || table_bytes(self->unconfirmed) > MAX_UNCONFIRMED_BYTES)
         return ENOBUFS;
@@ -228,12 +222,12 @@ static int set(struct clone *self, zg_msg *command)
 /* [GET][key] */
 static void get(struct clone *self, zg_msg *command)
 {
-    const void *key = zmq_msg_data(&command->frame[1]), *value = "";
-    size_t key_size = zmq_msg_size(&command->frame[1]), size = 0;
-    item *it = table_find(self->unconfirmed, key, key_size);
+    const void *value = "";
+    size_t size = 0;
+    item *it = table_find(self->unconfirmed, &command->frame[1]);
 
     if (it == NULL)
-        it = table_find(self->replica.table, key, key_size);
+        it = table_find(self->replica.table, &command->frame[1]);
     if (it != NULL)
         value = item_frame(it, KVMSG_VALUE, &size);
     reply(self, size > 0 ? 0 : ENOENT, value, size);

@@ -53,7 +53,7 @@ static void publish_one(struct server *self, zg_msg *update)
     zg_clear(update); /* not sent during shutdown */
 }
 
-static void publish(struct server *self)
+static void collect(struct server *self)
 {
     zg_msg update = { 0 };
 
@@ -94,7 +94,7 @@ static void run(struct server *self)
 
     while (zg_poll(inputs, 2, next_at) != -1) {
         begin_snapshots(self);
-        publish(self);
+        collect(self);
         if (zg_now() >= self->hugz_at) {
             snapshots_publish_hugz(self->snapshots, self->publisher,
                                    self->number);

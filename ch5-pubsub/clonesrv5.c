@@ -61,7 +61,7 @@ static void publish_one(struct server *self, zg_msg *update)
     zg_clear(update); /* not sent during shutdown */
 }
 
-static void publish(struct server *self)
+static void collect(struct server *self)
 {
     zg_msg update = { 0 };
 
@@ -124,7 +124,7 @@ static void run(struct server *self)
 
     while (zg_poll(inputs, 2, next_at) != -1) {
         begin_snapshots(self);
-        publish(self);
+        collect(self);
         if (zg_now() >= self->second_at)
             every_second(self);
         next_at = snapshots_send(self->snapshots, self->table);

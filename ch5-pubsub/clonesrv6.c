@@ -99,10 +99,8 @@ struct server {
 static item *last_update(struct server *self, zg_msg *update)
 {
     zmq_msg_t *key = &update->frame[KV_KEY];
-    const void *bytes = zmq_msg_data(key);
-    item *it = table_find(self->replica.table, bytes, zmq_msg_size(key));
-    return it != NULL ? it
-                      : table_find(self->deleted, bytes, zmq_msg_size(key));
+    item *it = table_find(self->replica.table, key);
+    return it != NULL ? it : table_find(self->deleted, key);
 }
 
 /* If the update deletes its key, remember it for DELETED_MS, without its
@@ -165,8 +163,7 @@ static void publish_new(void *arg, zg_msg *update)
 static void republish(struct server *self, zg_msg *update)
 {
     zmq_msg_t *key = &update->frame[KV_KEY];
-    item *it =
-        table_find(self->replica.table, zmq_msg_data(key), zmq_msg_size(key));
+    item *it = table_find(self->replica.table, key);
     item *last = last_update(self, update);
     zg_msg current = { 0 };
 
@@ -176,7 +173,7 @@ static void republish(struct server *self, zg_msg *update)
         item_append(last, &current);
     else
         kvmsg_make(&current, zmq_msg_data(key), zmq_msg_size(key), "", 0);
-    if (last == NULL || kvmsg_compare(update, last) >= 0)
+    if (last == NULL || kvmsg_compare_by_writer(update, last) >= 0)
         zmq_msg_copy(&current.frame[KVMSG_UUID], &update->frame[KVMSG_UUID]);
     publish_one(self, &current);
 }
@@ -187,7 +184,7 @@ static void republish(struct server *self, zg_msg *update)
 static bool is_applied(struct server *self, zg_msg *update)
 {
     item *it = last_update(self, update);
-    int order = it != NULL ? kvmsg_compare(update, it) : 0;
+    int order = it != NULL ? kvmsg_compare_by_writer(update, it) : 0;
     return order < 0 || (order == 0 && pending_is_known(self->pending, update));
 }
 
@@ -200,7 +197,7 @@ static bool is_outdated(struct server *self, zg_msg *update)
 {
     int64_t known = kvmsg_number_property(update, "known");
     item *it = last_update(self, update);
-    return known != -1 && it != NULL && kvmsg_compare(update, it) == 0
+    return known != -1 && it != NULL && kvmsg_compare_by_writer(update, it) == 0
            && kvmsg_item_number(it) > known;
 }
 
@@ -339,7 +336,7 @@ static void publish_held(void *arg, zg_msg *update)
 {
     struct server *self = arg;
     item *it = last_update(self, update);
-    if (it == NULL || kvmsg_compare(update, it) >= 0)
+    if (it == NULL || kvmsg_compare_by_writer(update, it) >= 0)
         publish_new(self, update);
 }
 
@@ -360,7 +357,8 @@ static int become_active(zg_msg *msg, void *sock, void *arg)
     replica_leave(&self->replica);
     read_replica(self);
     begin_epoch(self);
-    pending_take(self->pending, self->replica.table, publish_held, self);
+    pending_take_missing(self->pending, self->replica.table, publish_held,
+                         self);
     snapshots_publish_hugz(self->snapshots, self->publisher,
                            self->replica.sequence);
     return 0;

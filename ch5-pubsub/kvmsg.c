@@ -109,7 +109,7 @@ int64_t kvmsg_item_number(const item *it)
     return kv_decode(item_frame(it, KV_NUMBER, &size));
 }
 
-int kvmsg_compare(zg_msg *msg, const item *it)
+int kvmsg_compare_by_writer(zg_msg *msg, const item *it)
 {
     size_t size;
     const uint8_t *theirs = item_frame(it, KVMSG_UUID, &size);

@@ -64,9 +64,10 @@ bool kvmsg_has_uuid_of(zg_msg *msg, const item *it);
 
 int64_t kvmsg_item_number(const item *it);
 
-/* Return -1 if the message is an earlier update of the item's writer, 1 if it
- * is a later one, and 0 if it is the same one or another writer's. */
-int kvmsg_compare(zg_msg *msg, const item *it);
+/* Compare two updates of the same writer: return -1 if the message is earlier
+ * than the item, and 1 if it is later. Return 0 if they are the same update, or
+ * of different writers. */
+int kvmsg_compare_by_writer(zg_msg *msg, const item *it);
 
 /* Write the value of a property, or "". Return false if the message does not
  * have the property, or if its value is longer than KVMSG_PROPERTY_MAX. */

@@ -41,9 +41,7 @@ void pending_destroy(pending **self)
 
 bool pending_is_known(pending *self, zg_msg *update)
 {
-    zmq_msg_t *uuid = &update->frame[KVMSG_UUID];
-    return table_find(self->known, zmq_msg_data(uuid), zmq_msg_size(uuid))
-           != NULL;
+    return table_find(self->known, &update->frame[KVMSG_UUID]) != NULL;
 }
 
 /* Remember the uuid of an update. Above MAX_KNOWN, forget the oldest. */
@@ -81,15 +79,14 @@ static void hold(pending *self, zg_msg *update, enum source source)
 
 static item *held_for(pending *self, zg_msg *update)
 {
-    zmq_msg_t *key = &update->frame[KV_KEY];
-    return table_find(self->held, zmq_msg_data(key), zmq_msg_size(key));
+    return table_find(self->held, &update->frame[KV_KEY]);
 }
 
 void pending_client_sent(pending *self, zg_msg *update)
 {
     item *it = held_for(self, update);
     bool is_held = it != NULL && kvmsg_has_uuid_of(update, it);
-    bool is_earlier = it != NULL && kvmsg_compare(update, it) < 0;
+    bool is_earlier = it != NULL && kvmsg_compare_by_writer(update, it) < 0;
     if (!pending_is_known(self, update) && !is_held && !is_earlier)
         hold(self, update, FROM_CLIENT);
 }
@@ -104,7 +101,7 @@ void pending_we_published(pending *self, zg_msg *update)
  * "the peer publishes ..." of the table in pending.h. */
 static bool is_dropped(pending *self, const item *it, zg_msg *update)
 {
-    int order = kvmsg_compare(update, it);
+    int order = kvmsg_compare_by_writer(update, it);
     size_t uuid_size;
     item_frame(it, KVMSG_UUID, &uuid_size);
     if (uuid_size == 0 || kvmsg_has_uuid_of(update, it))
@@ -164,8 +161,7 @@ void pending_pass_on(pending *self, pending_visitor *visit, void *arg)
  * has deleted the key. */
 static bool is_in_table(pending *self, zg_msg *update, table *items)
 {
-    zmq_msg_t *key = &update->frame[KV_KEY];
-    item *it = table_find(items, zmq_msg_data(key), zmq_msg_size(key));
+    item *it = table_find(items, &update->frame[KV_KEY]);
     return it != NULL ? kvmsg_has_uuid_of(update, it)
                       : zmq_msg_size(&update->frame[KVMSG_VALUE]) == 0
                             && pending_is_known(self, update);
@@ -192,8 +188,8 @@ static table *take(pending *self, table *items)
     return taken;
 }
 
-void pending_take(pending *self, table *items, pending_visitor *visit,
-                  void *arg)
+void pending_take_missing(pending *self, table *items, pending_visitor *visit,
+                          void *arg)
 {
     table *taken = take(self, items);
     zg_msg update = { 0 };

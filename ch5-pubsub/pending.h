@@ -25,7 +25,7 @@
  *       has the update                               kept           kept
  *       lacks the update                             published      published
  *
- * Earlier and later are updates of the same writer: see kvmsg_compare(). A
+ * Earlier and later are updates of the same writer: see kvmsg_compare_by_writer(). A
  * server that becomes active does not publish a held update if its table has a
  * later one.
  *
@@ -77,5 +77,5 @@ void pending_pass_on(pending *self, pending_visitor *visit, void *arg);
 
 /* Call `visit` with a copy of each held update that a table lacks, and hold
  * those no longer. `visit` may hold the update again. */
-void pending_take(pending *self, table *items, pending_visitor *visit,
-                  void *arg);
+void pending_take_missing(pending *self, table *items, pending_visitor *visit,
+                          void *arg);

@@ -109,10 +109,11 @@ static bool has_key(const item *it, const void *key, size_t size)
            && memcmp(bytes_of(it), key, size) == 0;
 }
 
-item *table_find(table *self, const void *key, size_t size)
+item *table_find(table *self, zmq_msg_t *key)
 {
-    item *it = table_lower_bound(self, key, size);
-    return has_key(it, key, size) ? it : NULL;
+    const void *bytes = zmq_msg_data(key);
+    item *it = table_lower_bound(self, bytes, zmq_msg_size(key));
+    return has_key(it, bytes, zmq_msg_size(key)) ? it : NULL;
 }
 
 static item *new_item(zg_msg *msg, int64_t at)
@@ -171,12 +172,11 @@ void table_put(table *self, zg_msg *msg, int64_t at)
 
 void table_update(table *self, zg_msg *msg, int64_t at)
 {
-    zmq_msg_t *key = &msg->frame[0], *value = &msg->frame[msg->count - 1];
-    if (zmq_msg_size(value) > 0) {
+    if (zmq_msg_size(&msg->frame[msg->count - 1]) > 0) {
         table_put(self, msg, at);
         return;
     }
-    item *it = table_find(self, zmq_msg_data(key), zmq_msg_size(key));
+    item *it = table_find(self, &msg->frame[0]);
     if (it != NULL)
         table_remove(self, it);
 }

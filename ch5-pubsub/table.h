@@ -45,7 +45,7 @@ void table_update(table *self, zg_msg *msg, int64_t at);
 void table_remove(table *self, item *it);
 
 /* Return the item with this key, or NULL. */
-item *table_find(table *self, const void *key, size_t size);
+item *table_find(table *self, zmq_msg_t *key);
 
 /* Return the first item whose key is not less than this one, or NULL. */
 item *table_lower_bound(table *self, const void *key, size_t size);

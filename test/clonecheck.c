@@ -903,9 +903,12 @@ static bool has_last(table *items, int n, int key)
     char name[16], value[16];
     size_t size = 0;
     const void *found = "";
+    zg_msg msg = { 0 };
 
     last_value(n, key, name, value);
-    item *it = table_find(items, name, strlen(name));
+    zg_insert(&msg, 0, name, strlen(name));
+    item *it = table_find(items, &msg.frame[0]);
+    zg_clear(&msg);
     if (it != NULL)
         found = item_frame(it, KVMSG_VALUE, &size);
     return size == strlen(value) && memcmp(found, value, size) == 0;

@@ -25,6 +25,15 @@ static void make(zg_msg *msg, const char *key, const char *value)
     kvmsg_make(msg, key, strlen(key), value, strlen(value));
 }
 
+static item *find(table *items, const char *key)
+{
+    zg_msg msg = { 0 };
+    zg_insert(&msg, 0, key, strlen(key));
+    item *it = table_find(items, &msg.frame[0]);
+    zg_clear(&msg);
+    return it;
+}
+
 static bool has_property(zg_msg *msg, const char *name, const char *expected)
 {
     char value[KVMSG_PROPERTY_MAX + 1];
@@ -147,22 +156,22 @@ static void check_uuids(void)
     make(&msg, "k", "v");
     table_update(items, &msg, 0);
     CHECK(!kvmsg_has_uuid(&msg));
-    CHECK(!kvmsg_has_uuid_of(&msg, table_find(items, "k", 1)));
+    CHECK(!kvmsg_has_uuid_of(&msg, find(items, "k")));
     kvmsg_set_uuid(&msg, &writer);
     CHECK(kvmsg_has_uuid(&msg) && kvmsg_is_valid(&msg));
     CHECK(((uint8_t *) zmq_msg_data(&msg.frame[2]))[6] >> 4 == 4);
     table_update(items, &msg, 0);
-    CHECK(kvmsg_has_uuid_of(&msg, table_find(items, "k", 1)));
+    CHECK(kvmsg_has_uuid_of(&msg, find(items, "k")));
     kvmsg_set_uuid(&msg, &writer);
-    CHECK(!kvmsg_has_uuid_of(&msg, table_find(items, "k", 1)));
-    CHECK(kvmsg_compare(&msg, table_find(items, "k", 1)) == 1);
+    CHECK(!kvmsg_has_uuid_of(&msg, find(items, "k")));
+    CHECK(kvmsg_compare_by_writer(&msg, find(items, "k")) == 1);
     table_update(items, &msg, 0);
     writer.count -= 2;
     kvmsg_set_uuid(&msg, &writer);
-    CHECK(kvmsg_compare(&msg, table_find(items, "k", 1)) == -1);
+    CHECK(kvmsg_compare_by_writer(&msg, find(items, "k")) == -1);
     writer = kvmsg_new_writer();
     kvmsg_set_uuid(&msg, &writer);
-    CHECK(kvmsg_compare(&msg, table_find(items, "k", 1)) == 0);
+    CHECK(kvmsg_compare_by_writer(&msg, find(items, "k")) == 0);
     table_destroy(&items);
     zg_clear(&msg);
 }
@@ -207,8 +216,7 @@ static void check_table(void)
     }
     for (int n = 0; n < KEYS; n++) {
         snprintf(key, sizeof key, "%d", n);
-        CHECK((table_find(items, key, strlen(key)) != NULL)
-              == (value[n] != '\0'));
+        CHECK((find(items, key) != NULL) == (value[n] != '\0'));
         present += value[n] != '\0';
         timed += at[n] != 0;
     }
@@ -225,11 +233,11 @@ static void check_table(void)
     zg_clear(&msg);
     make(&msg, "x", "v");
     table_put(items, &msg, 0);
-    CHECK(table_lower_bound(items, "x", 1) == table_find(items, "x", 1));
-    CHECK(table_lower_bound(items, "w", 1) == table_find(items, "x", 1));
+    CHECK(table_lower_bound(items, "x", 1) == find(items, "x"));
+    CHECK(table_lower_bound(items, "w", 1) == find(items, "x"));
     CHECK(table_lower_bound(items, "x\0", 2) == NULL);
-    CHECK(item_is_below(table_find(items, "x", 1), "", 0));
-    CHECK(!item_is_below(table_find(items, "x", 1), "xy", 2));
+    CHECK(item_is_below(find(items, "x"), "", 0));
+    CHECK(!item_is_below(find(items, "x"), "xy", 2));
     while (table_count(items) > 0)
         table_remove(items, table_first(items));
     CHECK(table_bytes(items) == 0 && table_first(items) == NULL
@@ -254,7 +262,7 @@ static int held(pending *self)
 {
     table *none = table_new();
     visited = 0;
-    pending_take(self, none, count_visit, NULL);
+    pending_take_missing(self, none, count_visit, NULL);
     table_destroy(&none);
     return visited;
 }
@@ -333,15 +341,15 @@ static void check_taken(void)
     pending_we_published(self, &deleted);
     table_update(items, &two, 0);
     visited = calls = 0;
-    pending_take(self, items, count_visit, NULL);
+    pending_take_missing(self, items, count_visit, NULL);
     CHECK(calls == 0);
     table_update(items, &one, 0); /* the table of the peer has replaced ours */
-    pending_take(self, items, count_visit, NULL);
+    pending_take_missing(self, items, count_visit, NULL);
     CHECK(calls == 1 && visited == 2);
     /* A client's delete is published, although there is no such key. */
     kvmsg_set_uuid(&deleted, &writer);
     pending_client_sent(self, &deleted);
-    pending_take(self, items, count_visit, NULL);
+    pending_take_missing(self, items, count_visit, NULL);
     CHECK(calls == 2);
     CHECK(held(self) == 0);
     zg_clear(&one);
