@@ -23,9 +23,10 @@
 #include "zg.h"
 
 /* Return a new clone. It joins the other server after `timeout` ms without a
- * message, and leaves a passive one up to 3 s later. The timeout is at least
- * 500; the servers must send HUGZ several times within it. A frame must arrive
- * within the timeout: 1 MB takes 4 s at 2 Mbit/s. */
+ * message. If the server that it joins remains passive, the clone waits up to
+ * 3 s longer before it joins the other one. The timeout is at least 500; the
+ * servers must send HUGZ several times within it. A frame must arrive within
+ * the timeout: 1 MB takes 4 s at 2 Mbit/s. */
 struct clone *clone_new(void *ctx, long timeout);
 void clone_destroy(struct clone **self);
 

@@ -5,8 +5,9 @@
  *                  5556      (this)
  *
  * The replica is equal to the server's table if this client subscribed before
- * the first update and has read fast enough. This client cannot detect either
- * case. clonecli2 can join late; clonecli3 detects missed updates.
+ * the first update and has read fast enough. The client detects neither a late
+ * subscription nor a missed update. clonecli2 can join late; clonecli3 detects
+ * missed updates.
  *
  * Build: cc -Icommon ch5-pubsub/clonecli1.c ch5-pubsub/table.c
  *           -o clonecli1 -lzmq -lpthread

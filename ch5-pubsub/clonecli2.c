@@ -42,7 +42,8 @@ struct client {
     void *ctx, *updates;
     table *table;
     int64_t sequence; /* number of the last update that the table has */
-    int64_t received; /* number of the last update that arrived */
+    int64_t received; /* number of the last update that arrived: detects a
+                       * restart of a server without HUGZ */
     zmq_msg_t epoch;  /* the value of the last HUGZ */
     bool has_hugz;    /* the server sends HUGZ: it must not be silent */
     long count, timeout;
@@ -76,8 +77,9 @@ static void subscribe(struct client *self)
     zg_connect(self->updates, zg_value[1]);
 }
 
-/* Wait for HUGZ, but not for ever: from now on we receive all updates. The
- * snapshot will contain the earlier ones. Return false on shutdown. */
+/* Wait for HUGZ, at most CHP_NO_HUGZ_MS. After HUGZ this client receives all
+ * updates; the snapshot will contain the earlier ones. Return false on
+ * shutdown. */
 static bool await_hugz(struct client *self)
 {
     int64_t deadline = zg_now() + CHP_NO_HUGZ_MS;

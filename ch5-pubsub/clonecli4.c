@@ -8,8 +8,8 @@
  *
  * The client asks for a snapshot of its subtree, and subscribes to it. It
  * receives no other updates, so their numbers have gaps, and a missed update is
- * not detected; clonecli5 does. Another run or a silence of the server is
- * detected by HUGZ, to which the client subscribes too.
+ * not detected; clonecli5 does. The client also subscribes to HUGZ, so it
+ * detects a restarted or silent server.
  *
  * A key that this client sets goes to the server first. It changes the replica
  * when it comes back with a number. An update that is lost on its way to the

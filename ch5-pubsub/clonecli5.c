@@ -9,8 +9,9 @@
  * A key with a ttl expires unless it is set again in time: the server publishes
  * an update that deletes the key.
  *
- * The server counts the updates of our subtree, and HUGZ tells the count. If we
- * have another one, we have missed an update, and the replica joins again.
+ * The server counts the updates of the subtree, and HUGZ carries the count. If
+ * it differs from the client's own count, the client has missed an update, and
+ * joins again.
  *
  * A key that this client sets goes to the server first. It changes the replica
  * when it comes back with a number. An update that is lost on its way to the

@@ -52,7 +52,7 @@ static bool is_done(struct server *self)
 }
 
 /* Publish the updates that are due by now, at most a batch. Return when to
- * publish the next ones. */
+ * call this again. */
 static int64_t publish(struct server *self)
 {
     int64_t due = (zg_now() - self->began_at) * self->rate / 1000;

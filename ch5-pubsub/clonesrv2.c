@@ -8,9 +8,9 @@
  * and the number of the last update before the request: the snapshot contains
  * all updates up to that number. (snapshots.h: items may be newer.)
  *
- * Once a second the server publishes HUGZ. It proves to a client that its
- * subscription is active and that the server is alive. The epoch in HUGZ tells
- * whether the server has restarted.
+ * Once a second the server publishes HUGZ. HUGZ proves to a client that the
+ * server has its subscription, and that the server is alive. The epoch in HUGZ
+ * tells whether the server has restarted.
  *
  * A client that reads too slowly misses updates; clonecli3 detects that. Only
  * the server makes updates; clonesrv3 accepts them from clients.
@@ -39,7 +39,7 @@ static const char usage[] =
     "  PUBLISHER  bind (tcp://127.0.0.1:5557)\n"
     "Peers: clonecli2 SNAPSHOT PUBLISHER\n";
 
-enum { BATCH = 100 }; /* updates or requests, then the others have a turn */
+enum { BATCH = 100 }; /* updates, or requests, in one turn of the loop */
 
 struct server {
     void *snapshot, *publisher;
@@ -57,7 +57,7 @@ static bool is_done(struct server *self)
 }
 
 /* Publish the updates that are due by now, at most a batch. Return when to
- * publish the next ones. */
+ * call this again. */
 static int64_t publish(struct server *self)
 {
     int64_t due = (zg_now() - self->began_at) * self->rate / 1000;

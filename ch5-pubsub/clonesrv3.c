@@ -35,7 +35,7 @@ static const char usage[] =
     "  COLLECTOR  bind (tcp://127.0.0.1:5558)\n"
     "Peers: clonecli3 SNAPSHOT PUBLISHER COLLECTOR\n";
 
-enum { BATCH = 100 }; /* updates or requests, then the others have a turn */
+enum { BATCH = 100 }; /* messages of one socket, before the next is read */
 
 struct server {
     void *snapshot, *publisher, *collector;

@@ -7,8 +7,8 @@
  *                   5558
  *
  * Keys are paths, and a client asks for those below one of them, in a second
- * frame of its request. It subscribes to the same path, so the PUB socket
- * filters the updates; this program does nothing for that.
+ * frame of its request. The client subscribes to the same path, so the PUB
+ * socket filters the updates.
  *
  * If the server restarts, its table is lost; clonesrv6 is a pair of servers.
  *
@@ -34,7 +34,7 @@ static const char usage[] =
     "  COLLECTOR  bind (tcp://127.0.0.1:5558)\n"
     "Peers: clonecli4 SNAPSHOT PUBLISHER COLLECTOR\n";
 
-enum { BATCH = 100 }; /* updates or requests, then the others have a turn */
+enum { BATCH = 100 }; /* messages of one socket, before the next is read */
 
 struct server {
     void *snapshot, *publisher, *collector;

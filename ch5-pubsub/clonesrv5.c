@@ -13,9 +13,9 @@
  * HUGZ carries the counts. A client whose own count differs has missed an
  * update, and joins again.
  *
- * The program is a reactor: one loop waits for requests, updates and the clock,
- * and calls a handler for each. The handlers share the state without a lock, as
- * one thread runs them all; so none of them may block.
+ * The loop, as that of clonesrv3 and clonesrv4, is a reactor: it waits for
+ * requests, updates and the clock, and calls a handler for each. One thread
+ * runs all handlers, so they need no lock, and none of them may block.
  *
  * If the server restarts, its table is lost; clonesrv6 is a pair of servers.
  *
@@ -42,13 +42,14 @@ static const char usage[] =
     "  COLLECTOR  bind (tcp://127.0.0.1:5558)\n"
     "Peers: clonecli5 SNAPSHOT PUBLISHER COLLECTOR\n";
 
-enum { BATCH = 100 }; /* updates or requests, then the others have a turn */
+enum { BATCH = 100 }; /* messages of one socket, before the next is read */
 
 struct server {
     void *snapshot, *publisher, *collector;
     table *table;
     snapshots *snapshots;
-    int64_t number, second_at; /* number of the last update */
+    int64_t number;    /* of the last update */
+    int64_t second_at; /* when to call every_second() */
 };
 
 /* Number, store and publish an update, which is empty then. */

@@ -188,11 +188,10 @@ static bool is_applied(struct server *self, zg_msg *update)
     return order < 0 || (order == 0 && pending_is_known(self->pending, update));
 }
 
-/* Return true if another writer has set the key after the update numbered
- * `known`, the last one that the peer had. If the peer has published the update
- * itself, the peer has dropped it (pending.h), and the newer value stays. If
- * the update is a client's, the peer passes it on again with a higher `known`,
- * and this server publishes it. */
+/* Return true for an update that the peer has passed on, if another writer has
+ * set the key since the peer's last known number. Publishing it would overwrite
+ * a newer value. The peer passes a client's update on again, with a higher
+ * number. */
 static bool is_outdated(struct server *self, zg_msg *update)
 {
     int64_t known = kvmsg_number_property(update, "known");
@@ -297,7 +296,7 @@ static void pass_on(void *arg, zg_msg *update)
     char known[24];
     snprintf(known, sizeof known, "%lld", (long long) self->replica.sequence);
     kvmsg_set_property(update, "known", known);
-    zg_send(update, self->forward, ZMQ_DONTWAIT);
+    zg_send(update, self->forward, ZMQ_DONTWAIT); /* or again, later */
 }
 
 /* ---- Both --------------------------------------------------------------- */
@@ -346,7 +345,8 @@ static void publish_held(void *arg, zg_msg *update)
  * so that is harmless.
  *
  * Publish the held updates that the table lacks: 100,000 take about a second.
- * If that outlasts the lease, the next call finds them in the table. */
+ * If this takes longer than the lease, this server is no longer active. The
+ * next call does not publish them again, since the table has them. */
 static int become_active(zg_msg *msg, void *sock, void *arg)
 {
     struct server *self = arg;
@@ -376,8 +376,8 @@ static int become_passive(zg_msg *msg, void *sock, void *arg)
 }
 
 /* Drop the updates that were published HELD_INTERVALS ago if the peer has been
- * connected since then. A peer that has just returned must fetch a snapshot
- * first. */
+ * heard all this time: its replica has received them. After the peer returns,
+ * wait as long again, since it must fetch a snapshot first. */
 static void release_updates(struct server *self)
 {
     int64_t wait = HELD_INTERVALS * self->interval;

@@ -10,8 +10,8 @@
  * subscription is a byte, 1 or 0 for its end, and the prefix.
  *
  * The subscriber closes its socket after five messages. The publisher continues
- * to send. Its socket drops messages without a subscriber, so the listener
- * prints nothing more.
+ * to send, but a PUB socket drops messages without a subscriber, so the
+ * listener prints nothing more.
  *
  * The tap is a PUB socket, which drops messages when the listener is too slow.
  * So a slow listener misses messages and delays none. A PAIR or PUSH tap would
@@ -87,7 +87,7 @@ static void *subscribe(void *endpoint)
     return NULL;
 }
 
-/* Print [1 prefix], [0 prefix] or [data...]. The copy does not tell its
+/* Print [1 prefix], [0 prefix] or [data...]. A copy does not show its
  * direction: data of one frame that begins with such a byte looks like a
  * subscription. */
 static void print_message(zg_msg *msg)
@@ -165,7 +165,7 @@ int main(int argc, char *argv[])
     threads[0] = zg_thread(listen_to_tap, NULL);
     threads[1] = zg_thread(publish, NULL);
     threads[2] = zg_thread(subscribe, out);
-    zmq_proxy(input, output, tap);
+    zmq_proxy(input, output, tap); /* returns on shutdown only */
     for (int i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
     zmq_close(publisher);

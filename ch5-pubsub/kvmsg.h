@@ -3,7 +3,8 @@
  *
  *     [key][number][uuid][properties][value]
  *
- * The uuid is empty or has 16 bytes; it identifies an update on every path.
+ * The uuid is empty or has 16 bytes. It identifies an update, whether that
+ * comes from a client, from the peer or in a snapshot.
  * Properties are lines "name=value\n". Servers interpret two: `ttl`, seconds
  * until the key expires, and `known`, the last number that a passive server had
  * when it passed the update on. Pass only valid messages to the functions
@@ -90,8 +91,9 @@ int64_t kvmsg_expires_at(zg_msg *msg);
  * rounded up, at least 1. */
 void kvmsg_set_ttl(zg_msg *msg, int64_t expires_at);
 
-/* Shorten the ttl by `msecs`. If the ttl has ended, empty the value, so that
- * the update deletes its key. */
+/* Shorten the ttl by `msecs`, and round it up to seconds: an update that is
+ * aged several times expires later, never earlier. If the ttl has ended, empty
+ * the value, so that the update deletes its key. */
 void kvmsg_age(zg_msg *msg, int64_t msecs);
 
 /* Append an item to a message, with its remaining ttl. snapshots_new() accepts

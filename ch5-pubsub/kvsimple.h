@@ -8,7 +8,7 @@
 
 enum { KVSIMPLE_VALUE = 2, KVSIMPLE_FRAMES };
 
-/* Make an empty msg such a message, from copies of key and value. */
+/* Make [key][number][value] in an empty message, from copies. */
 static inline void kvsimple_make(zg_msg *msg, const char *key, int64_t number,
                                  const char *value)
 {
@@ -16,7 +16,7 @@ static inline void kvsimple_make(zg_msg *msg, const char *key, int64_t number,
     zg_insert(msg, KVSIMPLE_VALUE, value, strlen(value));
 }
 
-/* Make an empty msg a random update: one of 10,000 keys in a subtree. */
+/* Make a random update in an empty message: one of 10,000 keys of a subtree. */
 static inline void kvsimple_make_random(zg_msg *msg, const char *subtree)
 {
     char key[CHP_KEY_MAX + 5], value[8];

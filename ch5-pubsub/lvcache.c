@@ -10,8 +10,9 @@
  * the values of all topics that begin with this prefix.
  *
  * An XPUB cannot send to one subscriber, so a replay goes to all that have
- * subscribed to the topic. Subscriptions that arrive during a replay share the
- * next one. A replayed value is never older than a value sent before.
+ * subscribed to the topic. Subscriptions that arrive during a replay wait for
+ * its end; equal ones then share one replay. A replayed value is never older
+ * than a value sent before.
  *
  * The cache stores 250,000 topics and 256 MiB at most. When it is full, it
  * removes the topic with the oldest update. Up to 500,000 messages wait for a
@@ -109,15 +110,15 @@ static bool is_in_replay(const item *it)
            && item_is_below(it, zmq_msg_data(prefix), zmq_msg_size(prefix));
 }
 
-/* Begin the first pending replay. It includes the pending ones of longer
- * prefixes. Return false if none is pending. */
+/* Begin the first pending replay. It also serves the pending longer prefixes,
+ * so remove them too. Return false if none is pending. */
 static bool begin_replay(void)
 {
     item *it = table_first(pending);
     if (it == NULL)
         return false;
-    item_append(it, &replay);
-    item_append(it, &replay); /* the prefix sorts before its topics */
+    item_append(it, &replay); /* the prefix */
+    item_append(it, &replay); /* the cursor: no topic sorts before its prefix */
     do {
         table_remove(pending, it);
         it = table_first(pending);
@@ -150,8 +151,8 @@ static void continue_replay(void)
 }
 
 /* Read messages, read subscriptions and replay, one batch of each in turn. Read
- * no subscriptions during a replay: waiting ones share the next, and at most
- * BATCH prefixes are pending. */
+ * no subscriptions during a replay: equal ones then share the next replay, and
+ * at most BATCH prefixes are pending. */
 static void serve(void)
 {
     zmq_pollitem_t items[] = { { frontend, 0, ZMQ_POLLIN, 0 },

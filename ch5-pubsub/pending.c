@@ -10,7 +10,8 @@ enum {
     MAX_PASSED_ON = 5000, /* in one call; the others wait for the next one */
 };
 
-/* Where a held update came from. hold() stores it as the update's number. */
+/* Where a held update came from. hold() stores it as the update's number, which
+ * the server that publishes the update overwrites. */
 enum source { FROM_CLIENT, PUBLISHED };
 
 struct pending {

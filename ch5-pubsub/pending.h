@@ -19,15 +19,15 @@
  *     the peer publishes another writer's known one  kept           kept
  *     held for 1 s by the passive server             passed on      passed on
  *                                                    (and kept)     (and kept)
- *     the active server has held it, and has         never held     dropped
+ *     the active server has held it, and has         dropped        dropped
  *     heard the peer, for 3 intervals
  *     this server becomes active, and its table
  *       has the update                               kept           kept
  *       lacks the update                             published      published
  *
- * Earlier and later are updates of the same writer: see kvmsg_compare_by_writer(). A
- * server that becomes active does not publish a held update if its table has a
- * later one.
+ * Earlier and later are updates of the same writer: kvmsg_compare_by_writer().
+ * A server that becomes active does not publish a held update if its table has
+ * a later one.
  *
  * At most 1,000,000 updates and 256 MiB are held. Beyond that the oldest one is
  * dropped: it is lost if only this server has it.
@@ -48,6 +48,8 @@ void pending_destroy(pending **self);
 /* Return true if the uuid of this update is known. */
 bool pending_is_known(pending *self, zg_msg *update);
 
+/* ---- Events ------------------------------------------------------------- */
+
 /* Hold an update of a client: this server is passive. Overwrite the number of
  * the update. */
 void pending_client_sent(pending *self, zg_msg *update);
@@ -61,6 +63,8 @@ void pending_peer_published(pending *self, zg_msg *update);
 
 /* Drop the held updates that the items of the peer's snapshot replace. */
 void pending_peer_has(pending *self, table *items);
+
+/* ---- Commands ----------------------------------------------------------- */
 
 /* Drop the updates that have been held for `msecs`. Call this only if the peer
  * has been connected for as long, and thus has received them. */

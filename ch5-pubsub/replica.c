@@ -63,7 +63,8 @@ static void open_snapshot(struct replica *self, bool immediate)
     zg_connect(self->snapshot, self->server);
 }
 
-/* Log and return false if this process lacks descriptors for new sockets. */
+/* Log and return false if this process lacks descriptors for new sockets, as a
+ * server with many clients may: libzmq could end the process. */
 static bool has_descriptors(void)
 {
     int fd[DESCRIPTORS], count = 0;
@@ -154,7 +155,7 @@ static void fetch(struct replica *self)
     /* The new socket does not receive the reply to a vote. */
     if (self->has_voted || !is_connected(self))
         open_snapshot(self, false);
-    request_snapshot(self);
+    request_snapshot(self); /* if it is not sent, the timeout joins again */
 }
 
 /* [KTHXBAI][number]...[subtree]: the table is complete. */

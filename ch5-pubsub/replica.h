@@ -14,7 +14,8 @@
  *
  * A replica of the whole table detects a missed update by a gap in the numbers.
  * A replica of a subtree compares its count of updates with that of the server
- * (snapshots.h). With messages of three frames it does not detect a gap.
+ * (snapshots.h). A replica of a subtree with messages of three frames (model 4)
+ * detects no missed update.
  * If the epoch changes or a number does not rise, the server has restarted.
  * Each join opens new sockets, so no old message arrives. The old table remains
  * until the new one is complete.
@@ -51,8 +52,8 @@ struct replica {
     enum replica_state state;
     table *table, *loading;
     int64_t sequence; /* number of the last update that the table contains */
-    int64_t received; /* number of the last update that arrived: if the next one
-                       * is not above it, the server has restarted */
+    int64_t received; /* number of the last update that arrived: detects a
+                       * restart of a server without HUGZ */
     int64_t count;    /* updates of the subtree, -1 if the server counts none */
     int64_t checked;  /* number up to which the server's count has confirmed
                        * ours */

@@ -12,7 +12,7 @@ enum { CLIENT, COMMAND, SUBTREE }; /* frames of a request */
 enum {
     MAX_CLIENTS = 1000,
     MAX_WATCHES = 256,
-    BATCH = 500,         /* items for a client, then the others have a turn */
+    BATCH = 500,         /* items for one client, before the next is served */
     RETRY_MS = 1,        /* wait when all queues are full */
     STALLED_MS = 600000, /* half a queue of 100 kB items at 700 kbit/s */
 };

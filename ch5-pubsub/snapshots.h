@@ -13,6 +13,9 @@
  * number, in order. A key can return to an older value for a short time. The
  * client applies the last update of the key last, so the replica converges.
  *
+ * A client must not request a second snapshot on a connection, nor reuse its
+ * routing id, before it has received KTHXBAI: the request would be ignored.
+ *
  * HUGZ carries the epoch of the server: 16 random hexadecimal digits. Messages
  * of five frames have properties, which tell a client whether it has missed an
  * update of its subtree:
@@ -34,7 +37,8 @@ typedef struct snapshots snapshots;
 typedef void snapshots_loader(const item *it, zg_msg *msg);
 
 /* Serve requests from a ROUTER, which remains the caller's, with messages of 3
- * or 5 frames. Draw an epoch. */
+ * or 5 frames. Set ZMQ_ROUTER_MANDATORY and ZMQ_ROUTER_HANDOVER, and choose a
+ * random epoch. */
 snapshots *snapshots_new(void *router, int frames, snapshots_loader *load);
 void snapshots_destroy(snapshots **self);
 

@@ -139,7 +139,7 @@ int main(int argc, char *argv[])
     ctx = zg_start();
     publisher = zg_socket(ctx, ZMQ_PUB);
     subscriber = zg_socket(ctx, ZMQ_SUB);
-    pthread_t thread = pthread_self(); /* replaced if there is a publisher */
+    pthread_t thread = pthread_self(); /* any value: unused without publisher */
     char endpoint[256];
     bool in_time = true;
 

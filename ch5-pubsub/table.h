@@ -7,9 +7,11 @@
  *
  * The table copies messages: a received frame can share an 8 KiB buffer with
  * others, and keeping the frame would keep the buffer. A message that is passed
- * to a function remains the caller's. The program exits if malloc() fails, or
- * if the items occupy more than twice TABLE_MAX_BYTES, so that a server cannot
- * fill a client.
+ * to a function remains the caller's.
+ *
+ * A server refuses updates beyond TABLE_MAX_BYTES: table_has_room(). The
+ * program exits if the items occupy more than twice as much, since a faulty
+ * server must not use all memory of a client. It also exits if malloc() fails.
  */
 #pragma once
 #include "zg.h"
@@ -30,8 +32,8 @@ size_t table_count(const table *self);
 /* Return the bytes that the items occupy, without the links of the list. */
 size_t table_bytes(const table *self);
 
-/* Return true if the message fits into TABLE_MAX_BYTES beside all present
- * items, the one it replaces included, or if it deletes its key. */
+/* Return true if the message deletes its key, or if it fits into
+ * TABLE_MAX_BYTES. The item that it would replace counts as well. */
 bool table_has_room(const table *self, zg_msg *msg);
 
 /* Put a copy of a message of 1 to TABLE_FRAMES frames, in place of the item
