@@ -39,7 +39,7 @@ static const char usage[] =
     "  PUBLISHER  bind (tcp://127.0.0.1:5557)\n"
     "Peers: clonecli2 SNAPSHOT PUBLISHER\n";
 
-enum { BATCH = 100 }; /* updates, or requests, in one turn of the loop */
+enum { BATCH = 100 }; /* updates or requests in one turn of the loop */
 
 struct server {
     void *snapshot, *publisher;

@@ -35,7 +35,7 @@ static const char usage[] =
     "  COLLECTOR  bind (tcp://127.0.0.1:5558)\n"
     "Peers: clonecli3 SNAPSHOT PUBLISHER COLLECTOR\n";
 
-enum { BATCH = 100 }; /* messages of one socket, before the next is read */
+enum { BATCH = 100 }; /* updates or requests in one turn of the loop */
 
 struct server {
     void *snapshot, *publisher, *collector;
