@@ -30,7 +30,7 @@ static struct {
     char endpoint[256];
     long clients, chunk, rate, timeout; /* chunk: bytes; timeout: ms */
     _Atomic long received;              /* kB, by all clients */
-    _Atomic bool unreadable;            /* FILE: the server has ended */
+    _Atomic bool unreadable;            /* the server could not read FILE */
     _Atomic bool failed;                /* server or client */
 } fio = { .copy = -1 };
 
@@ -67,9 +67,9 @@ static inline void fio_open(const char *path)
     printf("I: %s: %s\n", path, fio.description);
 }
 
-/* Append a frame: the bytes of FILE from offset on, up to size of them, less
- * only where FILE ends. Return false, after an error, if they cannot be read or
- * FILE has changed. The server must then stop: the client would take an empty
+/* Append a frame with `size` bytes of FILE from `offset` on, or fewer at its
+ * end. Return false, after an error, if they cannot be read or FILE has
+ * changed. The server must then stop: the client would take an empty
  * chunk for the end, and a later chunk for the missing one. */
 static inline bool fio_read(zg_msg *msg, int64_t offset, int64_t size)
 {
@@ -205,10 +205,20 @@ static inline bool fio_same_file(fio_client *c, zmq_msg_t *chunk)
     return file == NULL || strncmp(c->file, file, sizeof c->file - 1) == 0;
 }
 
+/* Wait this long for the next chunk, but from one to FIO_MAX_WAIT timeouts. */
+static inline void fio_set_wait(fio_client *c, int64_t wait)
+{
+    int64_t longest = FIO_MAX_WAIT * (int64_t) fio.timeout;
+
+    c->wait = wait < longest ? wait : longest;
+    if (c->wait < fio.timeout)
+        c->wait = fio.timeout;
+}
+
 /* Receive the next chunk, of at most this size, and append it to the copy.
  * Return its size; -1 if it was late or malformed, or the client has stopped.
  * On a slow line a chunk may take longer than the timeout. So each timeout
- * doubles the wait, and the next wait is at least twice the time of a chunk. */
+ * doubles the wait, and after a chunk the wait is twice the time it took. */
 static inline int64_t fio_receive(fio_client *c, int64_t most)
 {
     zmq_pollitem_t item = { c->sock, 0, ZMQ_POLLIN, 0 };
@@ -217,8 +227,7 @@ static inline int64_t fio_receive(fio_client *c, int64_t most)
 
     if (zg_poll(&item, 1, start + c->wait) == 0) {
         fprintf(stderr, "W: no chunk for %" PRId64 " ms\n", c->wait);
-        if (c->wait / FIO_MAX_WAIT < fio.timeout)
-            c->wait *= 2;
+        fio_set_wait(c, 2 * c->wait);
         c->failures++;
         c->stopped = fio.unreadable; /* by a server in the same process */
     } else if (!zg_recv(&msg, c->sock, ZMQ_DONTWAIT)) {
@@ -229,8 +238,7 @@ static inline int64_t fio_receive(fio_client *c, int64_t most)
     } else if (!fio_same_file(c, &msg.frame[0])) {
         fio_fail(c, fio.endpoint, "the server has another file");
     } else {
-        int64_t took = zg_now() - start;
-        c->wait = 2 * took > fio.timeout ? 2 * took : fio.timeout;
+        fio_set_wait(c, 2 * (zg_now() - start));
         c->failures = 0;
         size = (int64_t) zmq_msg_size(&msg.frame[0]);
         fio_write(c, &msg.frame[0]);
@@ -299,7 +307,8 @@ static inline void fio_options(char **arguments)
         zg_usage_error();
 }
 
-/* Print how fast it was, and the peak of this process's memory. */
+/* Print how fast it was, and the peak of this process's memory. kB per ms are
+ * MB/s. */
 static inline void fio_report(int64_t msecs)
 {
     struct rusage usage;

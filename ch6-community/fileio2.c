@@ -8,10 +8,11 @@
  * waits in any queue. The server keeps no state about clients. Each chunk costs
  * a round trip, during which the network is idle: fileio3 avoids that.
  *
- * After a timeout the client connects again and requests the first byte that
- * it misses. So a transfer continues after a restart of the server. If FILE
- * then has another size or time of modification, the client fails. If FILE
- * cannot be read or changes while it is served, the server ends with an error.
+ * After a timeout the client connects again and requests the file from the
+ * first missing byte on. So a transfer continues after a restart of the server.
+ * If FILE then has another size or time of modification, the client fails. If
+ * FILE cannot be read or changes while it is served, the server ends with an
+ * error.
  *
  * Nothing is encrypted, and a change that keeps size and time is not noticed.
  *
@@ -40,8 +41,8 @@ static const char usage[] =
     "  -c N      clients to run; 0: only serve, until stopped (1)\n"
     "  -z BYTES  chunk size, at most 4 MB (250000)\n"
     "  -m N      chunks per second of a client, 0: as fast as it can (0)\n"
-    "  -t MS     timeout of each chunk; doubled on each repetition, up to 8 "
-    "times (2500)\n"
+    "  -t MS     timeout of a chunk; each repetition doubles it, to at most "
+    "8 * MS (2500)\n"
     "  -r N      timeouts in a row after which the client fails (4)\n"
     "  FILE      to send (testdata)\n"
     "  ENDPOINT  bind or connect (tcp://127.0.0.1:6000)\n"

@@ -15,9 +15,10 @@
  * A restart of the server, another FILE and a read error are handled as in
  * fileio2. The client does not know the size, so it also requests beyond the
  * end; the server answers with empty chunks. The transfer is complete when
- * every request is answered. If an answer is missing then, the client
- * reconnects and requests from its last byte. A chunk that is not empty proves
- * a loss, and the transfer fails. A chunk carries no offset, so a loss before a
+ * every request is answered. If an answer is still missing after the short
+ * chunk, the client reconnects and requests what follows the bytes it has. If
+ * it then receives a chunk that is not empty, an earlier chunk was lost, and
+ * the transfer fails. A chunk carries no offset, so a loss before a
  * reconnection is not detected. The server drops a chunk only when the client's
  * queue is full; the credit prevents that.
  *
@@ -43,12 +44,12 @@ static const char usage[] =
     "  -S        only the server: until stopped\n"
     "  -C        only the clients: no FILE\n"
     "  -d FILE   where the client writes its copy, with -c 1 only\n"
-    "  -c N      clients, 0: until stopped (1)\n"
+    "  -c N      clients to run; 0: only serve, until stopped (1)\n"
     "  -z BYTES  chunk size, at most 4 MB (250000)\n"
     "  -o N      credit: outstanding requests, at most 25 (10)\n"
     "  -m N      chunks per second of a client, 0: as fast as it can (0)\n"
-    "  -t MS     timeout of each chunk; doubled on each repetition, up to 8 "
-    "times (2500)\n"
+    "  -t MS     timeout of a chunk; each repetition doubles it, to at most "
+    "8 * MS (2500)\n"
     "  -r N      timeouts in a row after which the client fails (4)\n"
     "  FILE      to send (testdata)\n"
     "  ENDPOINT  bind or connect (tcp://127.0.0.1:6000)\n"
@@ -109,7 +110,7 @@ struct transfer {
     int64_t next; /* offset of the next request */
     long credit;  /* requests that it may send now */
     bool ended;   /* a chunk was short */
-    bool lost;    /* a chunk behind that one was not empty */
+    bool lost;    /* a later chunk was not empty */
 };
 
 static void spend_credit(struct transfer *t)
@@ -128,14 +129,19 @@ static void start_over(struct transfer *t)
     spend_credit(t);
 }
 
-/* Count a chunk of this size. It returns a credit, which is spent at once. */
+/* Count a chunk of this size. It returns a credit, which is spent at once. After
+ * the short chunk only empty ones may follow. */
 static void take_chunk(struct transfer *t, int64_t size)
 {
     t->credit++;
-    t->lost |= t->ended && size > 0;
-    t->c.chunks += !t->ended;
-    t->ended |= size < fio.chunk;
-    if (!t->ended)
+    if (t->ended) {
+        t->lost = t->lost || size > 0;
+        return;
+    }
+    t->c.chunks++;
+    if (size < fio.chunk)
+        t->ended = true;
+    else
         spend_credit(t);
 }
 

@@ -173,6 +173,17 @@ load files
   done
 }
 
+@test "fileio2: after a slow chunk the client waits at most 8 timeouts for the next" {
+  # A DEALER sends one chunk, which takes more than 4 timeouts, and no other.
+  start server zpeer -b -w 700 -n 99 -t 60000 DEALER ipc://slow '%{100}'
+  wait_until test -S slow
+  start client fileio2 -C -d client.copy -z 100 -t 50 -r 99 ipc://slow
+  wait_until test -s client.copy.part
+  wait_for client 'W: no chunk' $(($(lines_of client 'W: no chunk') + 1))
+  run ! grep -E 'no chunk for ([5-9]..|....+) ms' client.log
+  stop client
+}
+
 @test "fileio: a copy that cannot be written is an error, and no copy remains" {
   local model
   file data 5000000
