@@ -59,54 +59,6 @@ static int peer_count;
 static int active_count; /* peers that are not dropped */
 static atomic_int open_contexts;
 
-static void drop_peer(struct peer *peer);
-
-/* Send a copy of the message. If libzmq accepts the first frame, it accepts the
- * second one too. */
-static void send_to(struct peer *peer, zg_msg *msg)
-{
-    zg_msg copy = { 0 };
-
-    zg_append(&copy, msg->frame, msg->count);
-    if (!zg_send(&copy, peer->sock, 0) && errno == EAGAIN)
-        drop_peer(peer);
-    zg_clear(&copy);
-}
-
-/* Receive and drop replies. If a peer had to wait for us to receive, it would
- * seem blocked. */
-static void drop_replies(struct peer *peer)
-{
-    zg_msg reply = { 0 };
-
-    for (int n = 0;
-         n < MAX_REPLIES && zg_recv(&reply, peer->sock, ZMQ_DONTWAIT); n++)
-        fprintf(stderr, "W: reply dropped: %d frames from %s\n", reply.count,
-                peer->endpoint);
-    zg_clear(&reply);
-}
-
-/* Send [message N], or [message N][body], to all peers. */
-static void send_to_all(long number, const void *body, size_t size)
-{
-    char text[32];
-    zg_msg msg = { 0 };
-
-    printf("message %ld to %d peers\n", number, active_count);
-    sprintf(text, "message %ld", number);
-    zg_insert(&msg, 0, text, strlen(text));
-    if (size > 0)
-        zg_insert(&msg, 1, body, size);
-    for (int i = 0; i < peer_count; i++)
-        if (peers[i].sock != NULL) {
-            drop_replies(&peers[i]);
-            send_to(&peers[i], &msg);
-        }
-    zg_clear(&msg);
-}
-
-/* ---- sockets and contexts --------------------------------------------- */
-
 static void add_peer(const char *endpoint)
 {
     void *ctx = zmq_ctx_new(), *sock = zg_socket(ctx, ZMQ_DEALER);
@@ -147,16 +99,57 @@ static void drop_peer(struct peer *peer)
     close_peer(peer);
 }
 
+/* Receive and drop replies. If a peer had to wait for us to receive, it would
+ * seem blocked. */
+static void drop_replies(struct peer *peer)
+{
+    zg_msg reply = { 0 };
+
+    for (int n = 0;
+         n < MAX_REPLIES && zg_recv(&reply, peer->sock, ZMQ_DONTWAIT); n++)
+        fprintf(stderr, "W: reply dropped: %d frames from %s\n", reply.count,
+                peer->endpoint);
+    zg_clear(&reply);
+}
+
+/* Send [text], or [text][body] if the body has a size. If the queue is full, the
+ * first send fails with EAGAIN. The queue outlives a disconnection, because
+ * ZMQ_IMMEDIATE is not set. So after the first frame it accepts the second. */
+static void send_to(struct peer *peer, const char *text, const void *body,
+                    size_t size)
+{
+    int more = size > 0 ? ZMQ_SNDMORE : 0;
+
+    if (zmq_send(peer->sock, text, strlen(text), more) == -1)
+        drop_peer(peer);
+    else if (size > 0)
+        zg_must(zmq_send(peer->sock, body, size, 0));
+}
+
+/* Send [message N], or [message N][body], to all peers. */
+static void send_to_all(long number, const void *body, size_t size)
+{
+    char text[32];
+
+    printf("message %ld to %d peers\n", number, active_count);
+    sprintf(text, "message %ld", number);
+    for (int i = 0; i < peer_count; i++)
+        if (peers[i].sock != NULL) {
+            drop_replies(&peers[i]);
+            send_to(&peers[i], text, body, size);
+        }
+}
+
 /* Close all sockets. Give queued messages time to leave, unless a signal ends
- * the program. */
-static void close_peers(void *timer)
+ * the program. A context that still looks up a name is left to exit(). */
+static void close_peers(void *unused)
 {
     int64_t deadline = zg_now() + LINGER_MS;
 
     for (int i = 0; i < peer_count; i++)
         if (peers[i].sock != NULL)
             close_peer(&peers[i]);
-    while (open_contexts > 0 && zg_now() < deadline && zg_sleep(timer, 10))
+    while (open_contexts > 0 && zg_now() < deadline && zg_sleep(unused, 10))
         continue;
 }
 
@@ -173,7 +166,8 @@ int main(int argc, char *argv[])
         count++;
     if (zg_number('o') == 0 || size > MAX_BODY || count > MAX_PEERS)
         zg_usage_error();
-    void *ctx = zg_start(), *timer = zg_socket(ctx, ZMQ_PAIR);
+    /* zg_sleep() needs a socket to notice Ctrl-C. */
+    void *ctx = zg_start(), *unused = zg_socket(ctx, ZMQ_PAIR);
     if (count == 0)
         add_peer(zg_value[0]);
     for (int i = 0; i < count; i++)
@@ -182,9 +176,9 @@ int main(int argc, char *argv[])
         send_to_all(number++, body, (size_t) size);
         due = start + (rate > 0 ? number * (int64_t) 1000 / rate : 0);
     } while (active_count > 0 && number != messages
-             && zg_sleep(timer, (long) (due - zg_now())));
-    close_peers(timer);
-    zmq_close(timer);
+             && zg_sleep(unused, (long) (due - zg_now())));
+    close_peers(unused);
+    zmq_close(unused);
     zg_stop(ctx);
     return EXIT_SUCCESS;
 }
