@@ -6,18 +6,18 @@
  *       |---- connects to each of 254 addresses
  *
  * A node does not know where its peers are, so it connects to every address of
- * the network. libzmq retries each connection without end. An address without a
- * host holds a try for two seconds, and the next try begins a second later. So
- * a peer that starts, or starts again, is connected within about three seconds.
+ * the network. libzmq retries each connection without end. An A try to connect to an
+ * unused address ends after two seconds, and the next one begins a second
+ * later. So a peer that starts is connected within about three seconds.
  * Lines for a peer that is not connected are lost. The node's own address is
  * one of the 254, so it receives its own lines.
  *
  * A node needs 254 descriptors for its connections, and as many for those of
  * its peers.
  *
- * A PUB drops messages for a peer whose queue is full, as in a long paste. Here
- * it waits for that peer (ZMQ_XPUB_NODROP). After two seconds it continues
- * without the peer, which then loses lines, and prints a warning.
+ * A PUB drops messages for a peer whose queue is full, as in a long paste. With
+ * ZMQ_XPUB_NODROP the send fails instead, and dechat retries it. After two
+ * seconds dechat prints a warning and sends the line to all other peers.
  *
  * TCP keepalive informs a SUB within 15 s that the host of a peer has lost
  * its power. libzmq's own heartbeats would be faster. But libzmq aborts if

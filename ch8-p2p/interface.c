@@ -24,6 +24,7 @@
 #include "udplib.h"
 
 #include <sys/queue.h>
+#include <sys/random.h>
 
 enum {
     PORT = 9999,
@@ -32,7 +33,7 @@ enum {
     EXPIRY_MS = 5000,
     CHECK_MS = 250,   /* between two checks of all peers */
     MAX_PEERS = 1024, /* the beacons of further ones are dropped */
-    BATCH = 1000,     /* datagrams in a row, more than a socket holds */
+    BATCH = 1000,     /* datagrams in a row: a flood delays no beacon */
 };
 
 struct peer {
@@ -206,11 +207,7 @@ static void *agent(void *arg)
  * which two hosts can share. */
 static void draw_uuid(interface *self)
 {
-    int file = open("/dev/urandom", O_RDONLY);
-
-    if (file == -1 || read(file, self->beacon, UUID_SIZE) != UUID_SIZE)
-        zg_die("/dev/urandom");
-    close(file);
+    zg_must(getentropy(self->beacon, UUID_SIZE));
     format_uuid(self->beacon, self->uuid);
 }
 

@@ -89,7 +89,8 @@ static bool can_broadcast(const struct ifaddrs *interface)
 }
 
 /* Return the broadcast address of the interface's network. A network of one or
- * two addresses (/32, /31) has none: return 255.255.255.255. */
+ * two addresses (/32, /31) has none: return 255.255.255.255. getifaddrs() has
+ * no broadcast address if the interface got its address without one. */
 static in_addr_t broadcast_address(const struct ifaddrs *interface)
 {
     in_addr_t hosts = ~ipv4(interface->ifa_netmask).s_addr;
@@ -152,13 +153,16 @@ static int send_through_each(udplib *self, const void *data, size_t size,
 void udplib_send(udplib *self, const void *data, size_t size)
 {
     bool all_networks = self->to.sin_addr.s_addr == INADDR_BROADCAST;
-    int failure = 0;
+    int count = 0, failure = 0;
 
-    if (!all_networks || send_through_each(self, data, size, &failure) == 0)
-        if (sendto(self->handle, data, size, MSG_DONTWAIT,
-                   (struct sockaddr *) &self->to, sizeof self->to)
-            == -1)
-            failure = errno;
+    if (all_networks)
+        count = send_through_each(self, data, size, &failure);
+    /* One network, or no interface: then the kernel says why it fails. */
+    if (count == 0
+        && sendto(self->handle, data, size, MSG_DONTWAIT,
+                  (struct sockaddr *) &self->to, sizeof self->to)
+               == -1)
+        failure = errno;
     if (failure != self->failure && failure == 0)
         fprintf(stderr, "W: broadcast works again\n");
     else if (failure != self->failure)
