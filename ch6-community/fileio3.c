@@ -129,8 +129,8 @@ static void start_over(struct transfer *t)
     spend_credit(t);
 }
 
-/* Count a chunk of this size. It returns a credit, which is spent at once. After
- * the short chunk only empty ones may follow. */
+/* Count a chunk of this size. It returns a credit, which is spent at once.
+ * After the short chunk only empty ones may follow. */
 static void take_chunk(struct transfer *t, int64_t size)
 {
     t->credit++;

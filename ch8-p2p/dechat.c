@@ -6,11 +6,11 @@
  *       |---- connects to each of 254 addresses
  *
  * A node does not know where its peers are, so it connects to every address of
- * the network. libzmq retries each connection without end. An A try to connect to an
- * unused address ends after two seconds, and the next one begins a second
- * later. So a peer that starts is connected within about three seconds.
- * Lines for a peer that is not connected are lost. The node's own address is
- * one of the 254, so it receives its own lines.
+ * the network. libzmq retries each connection without end. A try to connect to
+ * an unused address ends after two seconds, and the next one begins a second
+ * later. So a peer that starts, or restarts, is connected within about three
+ * seconds. Lines for a peer that is not connected are lost. The node's own
+ * address is one of the 254, so it receives its own lines.
  *
  * A node needs 254 descriptors for its connections, and as many for those of
  * its peers.

@@ -112,7 +112,7 @@ static void drop_replies(struct peer *peer)
     zg_clear(&reply);
 }
 
-/* Send [text], or [text][body] if the body has a size. If the queue is full, the
+/* Send [text], or [text][body] if size > 0. If the peer's queue is full, the
  * first send fails with EAGAIN. The queue outlives a disconnection, because
  * ZMQ_IMMEDIATE is not set. So after the first frame it accepts the second. */
 static void send_to(struct peer *peer, const char *text, const void *body,
