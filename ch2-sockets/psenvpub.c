@@ -10,7 +10,7 @@
  *     [A][data]   [B][data]
  *
  * A publisher drops messages that have no subscriber. A subscriber that
- * connects later has missed the earlier messages: see clonesrv2.c.
+ * connects later has missed the earlier messages: see psenvsub.c.
  *
  * Build: cc -Icommon ch2-sockets/psenvpub.c -o psenvpub -lzmq -lpthread
  *

@@ -6,8 +6,8 @@
  *
  * A subscription is a prefix of the first frame: "B" matches the envelopes B
  * and BANANA. To receive only B, a subscriber compares the whole envelope, or
- * all keys end with a byte that no key contains. This program marks messages of
- * which only the prefix matches.
+ * the publisher ends every key with a byte that occurs nowhere else in a key.
+ * This program marks messages of which only the prefix matches.
  *
  * A subscriber misses all messages that are published before it has connected.
  * clonecli2.c shows how to recover them.
@@ -30,7 +30,7 @@ static const char usage[] =
 /* Print [envelope] and then the other frames. */
 static void print_message(zg_msg *msg, const char *prefix)
 {
-    static char text[(1 << 20) + 1]; /* longer frames are cut */
+    static char text[(1 << 20) + 1]; /* 1 MB of a frame; more is cut */
 
     printf("[%s]", zg_text(&msg->frame[0], text, sizeof text));
     for (int i = 1; i < msg->count; i++)
