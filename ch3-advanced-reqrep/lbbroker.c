@@ -42,7 +42,7 @@ enum {
     MAX_THREADS = 400,
     MAX_IDLE = 1000,
     BATCH = 100,                  /* messages from one side in a row */
-    MAX_FRAMES = ZG_MAX_RECV - 2, /* in a request: its reply has two more */
+    MAX_FRAMES = ZG_MAX_RECV - 2, /* a worker's reply has [worker][] more */
 };
 
 static void *ctx, *frontend, *backend;
@@ -173,8 +173,9 @@ static void *worker(void *endpoint)
     return NULL;
 }
 
-/* Bind, and store the endpoint with its actual port. */
-static void *router(const char *name, const char *endpoint, char bound[256])
+/* Return a bound ROUTER, and store its endpoint with the actual port. */
+static void *bind_router(const char *name, const char *endpoint,
+                         char bound[256])
 {
     void *sock = zg_socket(ctx, ZMQ_ROUTER);
     size_t size = 256;
@@ -196,17 +197,18 @@ int main(int argc, char *argv[])
     if (thread_count > MAX_THREADS)
         zg_usage_error();
     ctx = zg_start();
-    frontend = router("frontend", zg_value[0], front);
-    backend = router("backend", zg_value[1], back);
+    frontend = bind_router("frontend", zg_value[0], front);
+    backend = bind_router("backend", zg_value[1], back);
     for (int i = 0; i < thread_count; i++)
         threads[i] =
             i < clients ? zg_thread(client, front) : zg_thread(worker, back);
     threads[thread_count] = zg_thread(broker, NULL);
-    for (int i = 0; i <= thread_count; i++) {
-        if (i == clients && clients > 0)
-            zmq_ctx_shutdown(ctx); /* all clients have ended */
+    for (long i = 0; i < clients; i++)
         pthread_join(threads[i], NULL);
-    }
+    if (clients > 0)
+        zmq_ctx_shutdown(ctx); /* all clients have ended */
+    for (long i = clients; i <= thread_count; i++)
+        pthread_join(threads[i], NULL);
     zmq_close(frontend);
     zmq_close(backend);
     zg_stop(ctx);

@@ -3,8 +3,8 @@
  * queue of idle workers. The flow of requests and replies is in each program.
  *
  * A broker keeps no table of requests: the envelope of a reply names the peer
- * or the client that it is for. A client whose routing id is the name of a
- * connected peer loses its replies, and no others.
+ * or the client that it is for. If a client's routing id is the name of a
+ * connected peer, its replies go to that peer. Other clients are not affected.
  *
  * Every cluster has a name. Its broker binds sockets to ipc://NAME-PART.ipc in
  * the current directory and connects to those of its peers.
@@ -16,8 +16,7 @@
 static inline void endpoint_of(char text[256], const char *name,
                                const char *part)
 {
-    if (name == NULL
-        || snprintf(text, 256, "ipc://%s-%s.ipc", name, part) > 255)
+    if (snprintf(text, 256, "ipc://%s-%s.ipc", name, part) > 255)
         zg_usage_error();
 }
 
@@ -91,10 +90,10 @@ static inline void check_names(char **names)
                 zg_usage_error();
 }
 
-/* Report a reply that could not be sent. */
-static inline void report_unsent(zg_msg *reply)
+/* Report that a reply could not be sent, with the reason in errno. */
+static inline void report_unsent(void)
 {
-    if (reply->count > 0 && errno != ETERM)
+    if (errno != ETERM)
         fprintf(stderr, "W: reply dropped: %s\n", zmq_strerror(errno));
 }
 

@@ -49,7 +49,7 @@ int main(int argc, char *argv[])
 {
     char **names = zg_args(argc, argv, usage);
     int64_t interval = zg_number('i'), publish_at = zg_now();
-    if (interval == 0)
+    if (interval == 0 || names[0] == NULL)
         zg_usage_error();
     void *ctx = zg_start();
     void *statebe = zg_socket(ctx, ZMQ_PUB), *statefe = zg_socket(ctx, ZMQ_SUB);

@@ -25,6 +25,7 @@
  *
  * Try it:
  *     $ bin/peering2 me you & bin/peering2 you me
+ *     I: localfe bound to ipc://...-localfe.ipc
  *     Worker: HELLO
  *     Client: OK
  *
@@ -45,8 +46,9 @@ static const char usage[] =
 
 enum {
     MAX_THREADS = 400,
-    BATCH = 100,                  /* messages from one socket in a row */
-    MAX_FRAMES = ZG_MAX_RECV - 3, /* in a request: its reply has three more */
+    BATCH = 100, /* messages from one socket in a row */
+    /* In a client's request. A worker's reply may add [worker][][peer]. */
+    MAX_FRAMES = ZG_MAX_RECV - 3,
 };
 
 static void *ctx, *localfe, *localbe, *cloudfe, *cloudbe;
@@ -121,12 +123,13 @@ static void from_worker(zg_msg *msg)
 
     add_idle(&msg->frame[0]);
     if (reply) {
-        /* The first frame names a connected peer or a client. (Of a client with
-         * the name of a connected peer, the peer receives the replies.) */
+        /* The first frame now names a connected peer or a client. */
         zg_pop(msg, 2);
-        if (!zg_send(msg, cloudfe, ZMQ_DONTWAIT) && errno == EHOSTUNREACH)
-            zg_send(msg, localfe, ZMQ_DONTWAIT);
-        report_unsent(msg);
+        bool sent = zg_send(msg, cloudfe, ZMQ_DONTWAIT);
+        if (!sent && errno == EHOSTUNREACH)
+            sent = zg_send(msg, localfe, ZMQ_DONTWAIT);
+        if (!sent)
+            report_unsent();
     } else if (!ready) {
         zg_drop(msg, "a worker");
     }
@@ -137,8 +140,8 @@ static void from_peer(zg_msg *msg)
 {
     if (zg_delimiter(msg, 2) > 0) {
         zg_pop(msg, 1);
-        zg_send(msg, localfe, ZMQ_DONTWAIT);
-        report_unsent(msg);
+        if (!zg_send(msg, localfe, ZMQ_DONTWAIT))
+            report_unsent();
     } else {
         zg_drop(msg, "a peer");
     }
@@ -148,14 +151,14 @@ static void from_peer(zg_msg *msg)
 static bool fetch_request(enum origin origin)
 {
     zg_msg *msg = &request[origin];
-    bool from_peer = origin == PEER;
+    int most = origin == PEER ? MAX_FRAMES + 1 : MAX_FRAMES; /* [peer] */
 
     if (msg->count > 0)
         return true;
-    if (!zg_recv(msg, from_peer ? cloudfe : localfe, ZMQ_DONTWAIT))
+    if (!zg_recv(msg, origin == PEER ? cloudfe : localfe, ZMQ_DONTWAIT))
         return false;
-    if (zg_delimiter(msg, 1) == 0 || msg->count > MAX_FRAMES + from_peer)
-        zg_drop(msg, from_peer ? "a peer" : "a client");
+    if (zg_delimiter(msg, 1) == 0 || msg->count > most)
+        zg_drop(msg, origin == PEER ? "a peer" : "a client");
     return msg->count > 0;
 }
 
@@ -195,14 +198,15 @@ static void route(enum origin origin)
 /* Route requests of clients and of peers in turn, while a worker is idle. */
 static void route_requests(void)
 {
-    static enum origin turn = CLIENT;
-    int misses = 0;
+    static enum origin last = CLIENT;
 
-    for (int n = 0; n < BATCH && idle_count > 0 && misses < 2; n++) {
-        turn = turn == CLIENT ? PEER : CLIENT;
-        misses = fetch_request(turn) ? 0 : misses + 1;
-        if (misses == 0)
-            route(turn);
+    while (idle_count > 0) {
+        enum origin other = last == CLIENT ? PEER : CLIENT;
+        if (fetch_request(other))
+            last = other;
+        else if (!fetch_request(last))
+            break;
+        route(last);
     }
 }
 

@@ -12,13 +12,13 @@
  * busy, to the peer with most idle workers. Each broker publishes the number of
  * its idle workers when that number changes, and once per interval. With each
  * request to a peer a broker decrements its copy of the peer's number. A number
- * expires after three intervals without a new one: the peer is dead, frozen or
- * cut off. The broker counts these intervals by its own -i, so all brokers must
- * have the same -i.
+ * expires after three intervals without a new one: the peer is disconnected,
+ * frozen or unreachable. The broker counts these intervals by its own -i, so
+ * give all brokers the same -i.
  *
- * Two brokers can count on the same idle worker. A state sent before our
- * request arrived overwrites the decremented number. In both cases a request
- * waits at the peer until a worker is idle.
+ * Two brokers may both send a request for the same idle worker. A broker also
+ * counts too many idle workers if a peer published its state before our request
+ * arrived. In both cases the request waits at the peer until a worker is idle.
  *
  * A request is lost with the worker or the broker that has it. Its client
  * times out and continues; mdbroker.c shows how to recover requests.
@@ -52,9 +52,10 @@ static const char usage[] =
 enum {
     MAX_PEERS = 100,
     MAX_THREADS = 400,
-    LIVENESS = 3,                 /* intervals until a peer's state expires */
-    BATCH = 100,                  /* messages from one socket in a row */
-    MAX_FRAMES = ZG_MAX_RECV - 3, /* in a request: its reply has three more */
+    LIVENESS = 3, /* intervals until a peer's state expires */
+    BATCH = 100,  /* messages from one socket in a row */
+    /* In a client's request. A worker's reply may add [worker][][peer]. */
+    MAX_FRAMES = ZG_MAX_RECV - 3,
 };
 
 struct peer {
@@ -64,7 +65,8 @@ struct peer {
 };
 
 static void *ctx, *localfe, *localbe, *cloudfe, *cloudbe;
-static void *statebe, *statefe, *monitor;
+static void *statebe, *statefe;
+static void *monitor; /* PULL of the clients' reports, the Guide's name */
 static struct peer peers[MAX_PEERS];
 static int peer_count;
 static long timeout;
@@ -99,10 +101,10 @@ static bool run_task(void *reports)
     zmq_send(sock, task, strlen(task), 0);
     int ready = zg_poll(&item, 1, zg_now() + timeout);
     if (ready == 1 && zg_recv(&msg, sock, 0))
-        report(reports, zg_is(&msg, 0, task) ? "%s" : "E: wrong reply to %s",
+        report(reports, zg_is(&msg, 0, task) ? "%s" : "wrong reply to %s",
                task);
     else if (ready == 0)
-        report(reports, "E: no reply to %s", task);
+        report(reports, "no reply to %s", task);
     zg_clear(&msg);
     zmq_close(sock);
     return ready != -1;
@@ -148,12 +150,13 @@ static void from_worker(zg_msg *msg)
 
     add_idle(&msg->frame[0]);
     if (reply) {
-        /* The first frame names a connected peer or a client. (Of a client with
-         * the name of a connected peer, the peer receives the replies.) */
+        /* The first frame now names a connected peer or a client. */
         zg_pop(msg, 2);
-        if (!zg_send(msg, cloudfe, ZMQ_DONTWAIT) && errno == EHOSTUNREACH)
-            zg_send(msg, localfe, ZMQ_DONTWAIT);
-        report_unsent(msg);
+        bool sent = zg_send(msg, cloudfe, ZMQ_DONTWAIT);
+        if (!sent && errno == EHOSTUNREACH)
+            sent = zg_send(msg, localfe, ZMQ_DONTWAIT);
+        if (!sent)
+            report_unsent();
     } else if (!ready) {
         zg_drop(msg, "a worker");
     }
@@ -164,8 +167,8 @@ static void from_peer(zg_msg *msg)
 {
     if (zg_delimiter(msg, 2) > 0) {
         zg_pop(msg, 1);
-        zg_send(msg, localfe, ZMQ_DONTWAIT);
-        report_unsent(msg);
+        if (!zg_send(msg, localfe, ZMQ_DONTWAIT))
+            report_unsent();
     } else {
         zg_drop(msg, "a peer");
     }
@@ -202,14 +205,14 @@ static void print_report(zg_msg *msg)
 static bool fetch_request(enum origin origin)
 {
     zg_msg *msg = &request[origin];
-    bool from_peer = origin == PEER;
+    int most = origin == PEER ? MAX_FRAMES + 1 : MAX_FRAMES; /* [peer] */
 
     if (msg->count > 0)
         return true;
-    if (!zg_recv(msg, from_peer ? cloudfe : localfe, ZMQ_DONTWAIT))
+    if (!zg_recv(msg, origin == PEER ? cloudfe : localfe, ZMQ_DONTWAIT))
         return false;
-    if (zg_delimiter(msg, 1) == 0 || msg->count > MAX_FRAMES + from_peer)
-        zg_drop(msg, from_peer ? "a peer" : "a client");
+    if (zg_delimiter(msg, 1) == 0 || msg->count > most)
+        zg_drop(msg, origin == PEER ? "a peer" : "a client");
     return msg->count > 0;
 }
 
@@ -226,20 +229,6 @@ static void send_to_worker(zg_msg *msg)
     }
 }
 
-/* Send [peer][client][][body...]. */
-static void send_to_peer(struct peer *peer)
-{
-    zg_msg *msg = &request[CLIENT];
-
-    zg_insert(msg, 0, peer->name, strlen(peer->name));
-    if (zg_send(msg, cloudbe, ZMQ_DONTWAIT)) {
-        peer->capacity--;
-    } else {
-        zg_pop(msg, 1);
-        peer->capacity = 0;
-    }
-}
-
 /* Return the peer with most idle workers by an unexpired state, or NULL. */
 static struct peer *best_peer(void)
 {
@@ -252,24 +241,38 @@ static struct peer *best_peer(void)
     return best;
 }
 
-/* Give idle workers requests, alternately of clients and of peers. While no
- * worker is idle, give requests of clients to peers. */
+/* Send [peer][client][][body...] to the best peer that can be reached. */
+static void send_to_peer(zg_msg *msg)
+{
+    struct peer *peer;
+
+    while (msg->count > 0 && (peer = best_peer()) != NULL) {
+        zg_insert(msg, 0, peer->name, strlen(peer->name));
+        if (zg_send(msg, cloudbe, ZMQ_DONTWAIT)) {
+            peer->capacity--;
+        } else {
+            zg_pop(msg, 1);
+            peer->capacity = 0;
+        }
+    }
+}
+
+/* Give idle workers requests, of clients and of peers in turn. Then, if no
+ * worker is idle, give one request of a client to a peer. */
 static void route_requests(void)
 {
-    static enum origin turn = CLIENT;
-    struct peer *peer;
-    int misses = 0;
+    static enum origin last = CLIENT;
 
-    for (int n = 0; n < BATCH && idle_count > 0 && misses < 2; n++) {
-        turn = turn == CLIENT ? PEER : CLIENT;
-        misses = fetch_request(turn) ? 0 : misses + 1;
-        send_to_worker(&request[turn]);
-    }
-    for (int n = 0; n < BATCH && idle_count == 0; n++) {
-        if ((peer = best_peer()) == NULL || !fetch_request(CLIENT))
+    while (idle_count > 0) {
+        enum origin other = last == CLIENT ? PEER : CLIENT;
+        if (fetch_request(other))
+            last = other;
+        else if (!fetch_request(last))
             break;
-        send_to_peer(peer);
+        send_to_worker(&request[last]);
     }
+    if (idle_count == 0 && best_peer() != NULL && fetch_request(CLIENT))
+        send_to_peer(&request[CLIENT]);
 }
 
 /* Poll a frontend only if its next request could be routed. */

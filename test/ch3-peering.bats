@@ -257,7 +257,7 @@ load helpers
 @test "federation: a single cluster finishes its tasks" {
   start DC1 peering3 DC1
   wait_for DC1 '^DC1: [0-9A-F]{4}$' 10
-  [[ $(lines_of DC1 '^DC1: E:') -eq 0 ]]
+  [[ $(lines_of DC1 ' reply to ') -eq 0 ]]
   stop DC1 INT
 }
 
