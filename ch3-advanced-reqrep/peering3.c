@@ -257,8 +257,8 @@ static void send_to_peer(zg_msg *msg)
     }
 }
 
-/* Give idle workers requests, of clients and of peers in turn. Then, if no
- * worker is idle, give one request of a client to a peer. */
+/* Give idle workers requests, of clients and of peers in turn. While no worker
+ * is idle, give requests of clients to peers. */
 static void route_requests(void)
 {
     static enum origin last = CLIENT;
@@ -271,8 +271,11 @@ static void route_requests(void)
             break;
         send_to_worker(&request[last]);
     }
-    if (idle_count == 0 && best_peer() != NULL && fetch_request(CLIENT))
+    for (int n = 0; n < BATCH && idle_count == 0; n++) {
+        if (best_peer() == NULL || !fetch_request(CLIENT))
+            break;
         send_to_peer(&request[CLIENT]);
+    }
 }
 
 /* Poll a frontend only if its next request could be routed. */
