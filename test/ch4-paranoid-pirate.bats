@@ -77,7 +77,7 @@ pp_worker() { # NAME [OPTION...]: without faults; it has registered when this re
   start beating zpeer -r 20 -w 20 -n 0 -t 300 DEALER ipc://back '%02'
   start client zpeer -t 9000 -i me REQ ipc://front a b
   ends beating
-  [[ $(lines_of beating '^\[') == 0 ]]
+  [[ $(lines_of beating '^\[') == 0 && $(lines_of queue registered) == 0 ]]
   start worker zpeer -n 1 -t 5000 DEALER ipc://back '%01'
   wait_for worker '^\[me\]\[\]\[a\]\[b\]$'
   [[ $(lines_of queue 'dropped') == 0 ]]
