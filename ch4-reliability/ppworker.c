@@ -76,7 +76,7 @@ static void simulate_fault(void *queue)
         _exit(EXIT_FAILURE);
     }
     printf("I: simulated fault: overload\n");
-    zg_poll(&none, 1, zg_now() + timeout + interval);
+    zg_poll(&none, 1, zg_now() + timeout + 2 * interval);
 }
 
 /* Work for work_ms, with heartbeats. False on shutdown. */

@@ -10,9 +10,10 @@
  *
  * While all workers are busy the queue reads no requests, so they wait in the
  * sockets. If no worker is idle and none has sent anything for five seconds,
- * the queue reads requests and keeps the newest 1000. Otherwise each retry
- * would add a message to the receive pipes of the frontend. The queue serves
- * the newest first, since the clients of older ones have probably sent again.
+ * the queue reads requests and keeps the newest 1000. If it did not read them,
+ * each retry would add a message to the receive pipes of the frontend. The
+ * queue serves the newest first, since the clients of older ones have probably
+ * sent again.
  *
  * An idle worker that has disconnected costs nothing: the next one receives the
  * request. The request of a busy worker that dies is lost. Idle workers are

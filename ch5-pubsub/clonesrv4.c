@@ -44,7 +44,7 @@ struct server {
     int64_t hugz_at;
 };
 
-/* Number, store and publish an update, which is empty then. */
+/* Number, store and publish an update, and empty the message. */
 static void publish_one(struct server *self, zg_msg *update)
 {
     kv_set_number(update, ++self->number);

@@ -135,7 +135,7 @@ static void forget_deletes(struct server *self)
  *     or new      publish it: publish_new().
  * collect() below makes the decision. */
 
-/* Number, store and publish an update, which is empty then. */
+/* Number, store and publish an update, and empty the message. */
 static void publish_one(struct server *self, zg_msg *update)
 {
     kv_set_number(update, ++self->replica.sequence);
@@ -178,9 +178,9 @@ static void republish(struct server *self, zg_msg *update)
     publish_one(self, &current);
 }
 
-/* Return true if this update, or a later one of the same writer, is applied.
- * Return false if the table has only an earlier one of that writer: the update
- * is new, or the peer's table has replaced ours. */
+/* Return true if this update, or a later one of the same writer, is applied. A
+ * known uuid is not enough if the table has an earlier update of that writer:
+ * the peer's table has replaced ours, without this update. */
 static bool is_applied(struct server *self, zg_msg *update)
 {
     item *it = last_update(self, update);

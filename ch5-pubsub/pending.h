@@ -27,7 +27,8 @@
  *
  * Earlier and later are updates of the same writer: kvmsg_compare_by_writer().
  * A server that becomes active does not publish a held update if its table has
- * a later one.
+ * a later one. A held update without a uuid is dropped when the peer publishes
+ * any update of its key.
  *
  * At most 1,000,000 updates and 256 MiB are held. Beyond that the oldest one is
  * dropped: it is lost if only this server has it.

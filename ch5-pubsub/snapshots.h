@@ -36,9 +36,9 @@ typedef struct snapshots snapshots;
 /* Append the frames of an item to a message. */
 typedef void snapshots_loader(const item *it, zg_msg *msg);
 
-/* Serve requests from a ROUTER, which remains the caller's, with messages of 3
- * or 5 frames. Set ZMQ_ROUTER_MANDATORY and ZMQ_ROUTER_HANDOVER, and choose a
- * random epoch. */
+/* Prepare snapshots for requests on `router`, which remains the caller's. Items
+ * and KTHXBAI have `frames` frames, 3 or 5. This function sets the options
+ * ZMQ_ROUTER_MANDATORY and ZMQ_ROUTER_HANDOVER, and chooses a random epoch. */
 snapshots *snapshots_new(void *router, int frames, snapshots_loader *load);
 void snapshots_destroy(snapshots **self);
 

@@ -68,9 +68,9 @@ static inline void fio_open(const char *path)
 }
 
 /* Append a frame with `size` bytes of FILE from `offset` on, or fewer at its
- * end. Return false, after an error, if they cannot be read or FILE has
- * changed. The server must then stop: the client would take an empty
- * chunk for the end, and a later chunk for the missing one. */
+ * end. Print an error and return false if they cannot be read or FILE has
+ * changed. The server must then stop: the client would take an empty chunk for
+ * the end, and a later chunk for the missing one. */
 static inline bool fio_read(zg_msg *msg, int64_t offset, int64_t size)
 {
     int64_t left = offset < fio.size ? fio.size - offset : 0, done = 0;
@@ -164,7 +164,8 @@ static inline void fio_connect(fio_client *c, int reconnect_ivl)
 }
 
 /* Connect for the first time, and create the copy as fio.part. If that exists,
- * fail: another client may write to it. SIGKILL leaves it for the user. */
+ * fail: another client may write to it. After a SIGKILL, or a signal during a
+ * slow fsync() or a reconnection, the user must remove it. */
 static inline void fio_begin(fio_client *c, int reconnect_ivl)
 {
     c->started_at = zg_now();
@@ -194,8 +195,9 @@ static inline void fio_write(fio_client *c, zmq_msg_t *chunk)
     c->size += (int64_t) size;
 }
 
-/* Return whether the chunk is from the file of the chunks before it. The server
- * has told libzmq which file it has, as its routing id; NULL over inproc. */
+/* Return whether the chunk is from the file of the chunks before it. The
+ * server's routing id describes its file. Over inproc libzmq does not tell it
+ * (NULL): then accept the chunk. */
 static inline bool fio_same_file(fio_client *c, zmq_msg_t *chunk)
 {
     const char *file = zmq_msg_gets(chunk, "Identity");
@@ -205,7 +207,7 @@ static inline bool fio_same_file(fio_client *c, zmq_msg_t *chunk)
     return file == NULL || strncmp(c->file, file, sizeof c->file - 1) == 0;
 }
 
-/* Wait this long for the next chunk, but from one to FIO_MAX_WAIT timeouts. */
+/* Set the wait for the next chunk, limited to 1 to FIO_MAX_WAIT timeouts. */
 static inline void fio_set_wait(fio_client *c, int64_t wait)
 {
     int64_t longest = FIO_MAX_WAIT * (int64_t) fio.timeout;
@@ -257,7 +259,7 @@ static inline void fio_pause(fio_client *c)
         c->stopped = true;
 }
 
-/* Give the copy its name. Return false, after an error, if that fails. */
+/* Give the copy its name. If that fails, print an error and return false. */
 static inline bool fio_save(fio_client *c)
 {
     const char *name = zg_value['d'];

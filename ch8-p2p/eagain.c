@@ -15,8 +15,9 @@
  * Choose the high-water mark as messages per second times the seconds that a
  * peer may be blocked. The kernel's buffers come on top.
  *
- * Each socket has its own context. libzmq looks up names in the I/O thread of
- * the context, so a name server that does not answer stalls all its sockets.
+ * Each socket has its own context. libzmq looks up names in the I/O thread of a
+ * context. So a name server that does not answer stalls all sockets of that
+ * context.
  *
  * Build: cc -Icommon ch8-p2p/eagain.c -o eagain -lzmq -lpthread
  *
@@ -112,18 +113,17 @@ static void drop_replies(struct peer *peer)
     zg_clear(&reply);
 }
 
-/* Send [text], or [text][body] if size > 0. If the peer's queue is full, the
- * first send fails with EAGAIN. The queue outlives a disconnection, because
- * ZMQ_IMMEDIATE is not set. So after the first frame it accepts the second. */
+/* Send [text], or [text][body] if size > 0. If the queue is full, the first
+ * send fails with EAGAIN. The second fails only if libzmq has just ended the
+ * connection, after a protocol error of the peer. */
 static void send_to(struct peer *peer, const char *text, const void *body,
                     size_t size)
 {
     int more = size > 0 ? ZMQ_SNDMORE : 0;
 
-    if (zmq_send(peer->sock, text, strlen(text), more) == -1)
+    if (zmq_send(peer->sock, text, strlen(text), more) == -1
+        || (size > 0 && zmq_send(peer->sock, body, size, 0) == -1))
         drop_peer(peer);
-    else if (size > 0)
-        zg_must(zmq_send(peer->sock, body, size, 0));
 }
 
 /* Send [message N], or [message N][body], to all peers. */

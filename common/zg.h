@@ -123,7 +123,7 @@ static inline void *zg_handle_signals(void *ctx)
 }
 
 /* Return a new context. Call this before any thread or socket is made: threads
- * inherit the signal mask; libzmq takes routing ids from rand(), unseeded. */
+ * inherit the signal mask, and libzmq does not seed rand() for routing ids. */
 static inline void *zg_start(void)
 {
     unsigned seed = (unsigned) time(NULL) ^ (unsigned) getpid() << 16;
@@ -159,9 +159,9 @@ static inline void zg_stop(void *ctx)
 #define zg_set(sock, option, value)                                            \
     zg_must(zmq_setsockopt(sock, option, &(int){ value }, sizeof(int)))
 
-/* Return a new socket. zmq_close() sends its queue for half a second. Frames of
- * over 1 MB disconnect their sender; on a PUB, over 1 kB, since it stores a
- * subscription in 30 times its size. Keepalive finds a dead host in 15 s. */
+/* Return a new socket. After zmq_close() libzmq sends its queue for half a
+ * second. Frames over 1 MB disconnect their sender; on a PUB over 1 kB, since a
+ * subscription takes 30 times its size. Keepalive finds a dead host in 15 s. */
 static inline void *zg_socket(void *ctx, int type)
 {
     int64_t max_size = type == ZMQ_PUB || type == ZMQ_XPUB ? 1024 : 1 << 20;
@@ -178,7 +178,7 @@ static inline void *zg_socket(void *ctx, int type)
 }
 
 /* Connect, without a limit on frames: after an oversized one libzmq would never
- * reconnect. Enable IPv6 only for []: otherwise "localhost" could be ::1. */
+ * reconnect. Enable IPv6 only for [...]: otherwise "localhost" could be ::1. */
 static inline void zg_connect(void *sock, const char *endpoint)
 {
     zg_must(zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &(int64_t){ -1 }, 8));
@@ -312,8 +312,8 @@ static inline bool zg_recv(zg_msg *m, void *sock, int flags)
     return true;
 }
 
-/* Send all frames, which leaves m empty. False if it cannot be sent. m is then
- * unchanged, unless a DEALER's connection ended in the middle: clear m. */
+/* Send all frames, which leaves m empty. False if it cannot be sent: m is then
+ * unchanged, or partly sent (shutdown, the end of a connection): clear it. */
 static inline bool zg_send(zg_msg *m, void *sock, int flags)
 {
     for (int i = 0; i < m->count; i++) {
@@ -334,8 +334,8 @@ static inline void zg_drop(zg_msg *m, const char *sender)
     zg_clear(m);
 }
 
-/* Store a frame as a string, as far as text[room] goes, and return it. Control
- * characters become '?', also 0x80 to 0x9f, unless UTF-8 precedes them. */
+/* Store a frame as a string, as far as text[room] goes, and return it. '?'
+ * replaces control characters, also C1 (0x80 to 0x9f) after ASCII or 0xc2. */
 static inline char *zg_text(zmq_msg_t *frame, char *text, size_t room)
 {
     unsigned char *b = zmq_msg_data(frame), last = 0;

@@ -48,7 +48,8 @@ setup() {
   fi
 }
 
-# nap SECONDS - sleep without a process: nothing is ever written to clock
+# nap SECONDS - sleep without a process: wait to read from `clock`, a pipe to which nobody
+# writes
 nap() {
   read -rt "$1" -u "$clock" || :
 }
@@ -191,9 +192,9 @@ wait_until() {
   done
 }
 
-# within MS COMMAND... - repeat the command until it succeeds, and expect that in this
-# time. It is counted in naps: on a busy machine a nap takes longer, as all else does.
-# Sanitized programs, for which SLACK_MS is set, have more time.
+# within MS COMMAND... - repeat the command until it succeeds; fail if that takes longer
+# than MS. The time is counted in naps: on a busy machine a nap takes longer, as all else
+# does. Sanitized programs, for which SLACK_MS is set, have more time.
 within() {
   local naps=$((($1 + ${SLACK_MS:-0}) / 20)) limit=$1
   shift
@@ -247,8 +248,8 @@ awaits_signals() {
     && $status =~ SigBlk:.[0-9a-f]*4002$'\n' ]]
 }
 
-# stop NAME [SIGNAL] - send SIGTERM, and expect exit status 0 within a second. Before the
-# program has blocked the signal, the signal would end it with another status.
+# stop NAME [SIGNAL] - send SIGTERM, and expect exit status 0 within STOP_MS (1200). Before
+# the program has blocked the signal, the signal would end it with another status.
 stop() {
   wait_until eval "awaits_signals '$1' 2>/dev/null || ended '$1'"
   signal "${2:-TERM}" "$1" || fail "$1 has ended" || return
@@ -272,11 +273,15 @@ kill9() {
   shown "kill -9 $1"
 }
 
+is_stopped() {
+  [[ $(ps -o state= -p "$1") == T* ]]
+}
+
 # freeze NAME - stop its threads, with its connections open; thaw NAME - let them run
 freeze() {
   signal STOP "$1"
   event freeze "$1"
-  until [[ $(ps -o state= -p "${pid_of[$1]}") == T* ]]; do nap 0.01; done
+  wait_until is_stopped "${pid_of[$1]}" || return
   shown "freeze $1"
 }
 
@@ -327,7 +332,8 @@ may_make_networks() {
   "${namespace[@]}" true 2>/dev/null
 }
 
-# Start a process that keeps a network namespace, or skip the test if it may not.
+# Start a process that keeps a network namespace. If this user may not make one, skip
+# the test.
 hold_namespace() {
   local name=$1 deadline=$((SECONDS + 5)) via=() pid
   shift
