@@ -8,8 +8,7 @@ export LSAN_OPTIONS=suppressions=$BATS_TEST_DIRNAME/lsan.supp:print_suppressions
 # alone NAME - print options for the program: no worker of its own, and a short run
 alone() {
   case $1 in
-  lbbroker) echo '-w 0' ;;
-  peering[23]) echo '-c 0 -w 0' ;;
+  lbbroker | peering[23]) echo '-c 0 -w 0' ;;
   rt*) echo '-t 600000' ;;
   asyncsrv) echo '-w 200' ;; # its work takes time
   clonecli[12]) echo '-n 1500' ;;
