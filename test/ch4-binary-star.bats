@@ -483,7 +483,7 @@ knows() {
   cat >resolve.sh <<'END'
 . ./silent_name_server.sh
 "$1" -p -i 100 ipc://p ipc://ps tcp://nohost.example:5004 & server=$!
-for ((n = 0; n < 20; n++)); do zpeer -t 500 REQ ipc://p hello; done
+for ((n = 0; n < 20; n++)); do zpeer -t 1000 REQ ipc://p hello; done
 kill $server
 wait $server
 echo "status $?"

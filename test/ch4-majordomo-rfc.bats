@@ -95,7 +95,7 @@ load majordomo
     if [[ $reply != 'MDPC01 other x' ]]; then
       start fake2$n zpeer -b -r 0 -n 0 -t 20000 REP ipc://fake2$n '%;' "${frames[@]}"
       wait_for fake2$n 'bound'
-      run -1 mdclient2 -n 1 -t 150 ipc://fake2$n
+      run -1 mdclient2 -n 1 -t 600 ipc://fake2$n
       [[ $output == *'dropped a malformed message'*'0 replies received' ]]
     fi
   done

@@ -30,7 +30,7 @@ load files
 @test "fileio1: a client whose server was restarted fails, and leaves no copy" {
   file data 20000000
   server 1 data -z 10000        # more chunks than the queues of a client take
-  fetch client 1 -m 1000 -t 500
+  fetch client 1 -m 1000 -t 2000
   wait_until test -s client.copy.part
   kill9 server
   start server fileio1 -S data ipc://server
