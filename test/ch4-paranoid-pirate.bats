@@ -423,7 +423,7 @@ one_reply() {
 
 @test "paranoid pirate: routing ids may be longer than 255 bytes" {
   local id
-  printf -v id '%40000d' 0
+  printf -v id "%$(long_id)d" 0
   start queue ppqueue -i 20000 'tcp://127.0.0.1:*' 'tcp://127.0.0.1:*'
   raw_peer "$(bound queue frontend)" REQ "$id" '' 'hello~'
   start worker zpeer -e -n 1 -t 9000 DEALER "$(bound queue backend)" '%01'

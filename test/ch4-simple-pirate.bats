@@ -195,7 +195,7 @@ sp_queue() {
 
 @test "simple pirate: routing ids may be longer than 255 bytes" {
   local id
-  printf -v id '%40000d' 0
+  printf -v id "%$(long_id)d" 0
   sp_queue 'tcp://127.0.0.1:*' 'tcp://127.0.0.1:*'
   raw_peer "$(bound queue frontend)" REQ "$id" '' 'hello~'
   start worker zpeer -e -n 1 -t 9000 REQ "$(bound queue backend)" READY

@@ -149,14 +149,14 @@ start() {
 # ended NAME - return whether it has ended. The system gives the process id of an ended
 # program to another one, within seconds if many start: so look for our own child.
 ended() {
-  local pid=${pid_of[$1]-} parent=
+  local pid=${pid_of[$1]-} state='' parent=''
   if [[ ! $pid ]]; then return; fi
   if [[ ! -e /proc/self/stat ]]; then     # not Linux
     ! kill -0 "$pid" 2>/dev/null
     return
   fi
-  read -r _ _ _ parent _ 2>/dev/null <"/proc/$pid/stat" || :
-  [[ $parent != "${parent_of[$1]}" ]]
+  read -r _ _ state parent _ 2>/dev/null <"/proc/$pid/stat" || :
+  [[ $state == Z || $parent != "${parent_of[$1]}" ]]
 }
 
 # signal SIGNAL NAME - send it, or return 1 if the program has ended

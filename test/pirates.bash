@@ -61,6 +61,12 @@ ms() {
   if [[ ${SHOW-} ]]; then echo "$1"; else echo "$2"; fi
 }
 
+# long_id - print the size of a long routing id. TSan takes ten microseconds for each byte
+# that is copied from a message of libzmq.
+long_id() {
+  if [[ $bin == *tsan ]]; then echo 300; else echo 40000; fi
+}
+
 # any_bytes FRONT - bodies of any content, size and number of frames return
 any_bytes() {
   run -0 zpeer -t 5000 REQ "$1" ''
