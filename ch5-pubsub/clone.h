@@ -47,9 +47,9 @@ bool clone_connect(struct clone *self, const char *endpoint);
 bool clone_set(struct clone *self, const void *key, size_t key_size,
                const void *value, size_t value_size, long ttl);
 
-/* Return the value of a key: the unconfirmed one that this client has set, or
- * else that of the replica. The caller frees the value. A '\0', which `size`
- * does not count, ends the value; `size` may be NULL. Return NULL and set errno
+/* Return the value of a key: the unconfirmed value that this client has set, or
+ * else the value in the replica. The caller frees it. A '\0', which `size` does
+ * not count, ends the value; `size` may be NULL. Return NULL and set errno
  * otherwise: ENOENT if there is no such key, EINVAL if the key is too long. */
 char *clone_get(struct clone *self, const void *key, size_t key_size,
                 size_t *size);

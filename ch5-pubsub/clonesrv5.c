@@ -13,9 +13,9 @@
  * HUGZ carries the counts. A client whose own count differs has missed an
  * update, and joins again.
  *
- * The loop, as that of clonesrv3 and clonesrv4, is a reactor: it waits for
- * requests, updates and the clock, and calls a handler for each. One thread
- * runs all handlers, so they need no lock, and none of them may block.
+ * The loop is a reactor, also in clonesrv3 and clonesrv4: it waits for
+ * requests, updates and the clock, and calls a handler for each. All handlers
+ * run in one thread, so they need no lock, and none of them may block.
  *
  * If the server restarts, its table is lost; clonesrv6 is a pair of servers.
  *

@@ -377,7 +377,7 @@ static int become_passive(zg_msg *msg, void *sock, void *arg)
 
 /* Drop the updates that were published HELD_INTERVALS ago if the peer has been
  * heard all this time: its replica has received them. After the peer returns,
- * wait as long again, since it must fetch a snapshot first. */
+ * wait HELD_INTERVALS again, since it must fetch a snapshot first. */
 static void release_updates(struct server *self)
 {
     int64_t wait = HELD_INTERVALS * self->interval;

@@ -10,8 +10,8 @@
  * subscription is a byte, 1 or 0 for its end, and the prefix.
  *
  * The subscriber closes its socket after five messages. The publisher continues
- * to send, but a PUB socket drops messages without a subscriber, so the
- * listener prints nothing more.
+ * to send. A PUB socket drops messages without a subscriber, so the listener
+ * prints nothing more.
  *
  * The tap is a PUB socket, which drops messages when the listener is too slow.
  * So a slow listener misses messages and delays none. A PAIR or PUSH tap would

@@ -150,9 +150,9 @@ static void continue_replay(void)
     }
 }
 
-/* Read messages, read subscriptions and replay, one batch of each in turn. Read
- * no subscriptions during a replay: equal ones then share the next replay, and
- * at most BATCH prefixes are pending. */
+/* In each round, read a batch of messages and of subscriptions, and replay.
+ * Read no subscriptions during a replay: equal ones then share the next replay,
+ * and at most BATCH prefixes are pending. */
 static void serve(void)
 {
     zmq_pollitem_t items[] = { { frontend, 0, ZMQ_POLLIN, 0 },

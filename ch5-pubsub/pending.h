@@ -5,8 +5,8 @@
  * it. The active server holds an update that it has published until the peer
  * has had time to receive it. Only the last update of each key is held. The
  * table shows what an event does to the held update of its key. The two columns
- * on the right are for an update that came from a client, and for one that this
- * server has published.
+ * on the right are for an update that came from a client, and for an update
+ * that this server has published.
  *
  *     event                                          from a client  published
  *     a client sends a new update                    replaced       replaced
@@ -68,7 +68,7 @@ void pending_peer_has(pending *self, table *items);
 /* ---- Commands ----------------------------------------------------------- */
 
 /* Drop the updates that have been held for `msecs`. Call this only if the peer
- * has been connected for as long, and thus has received them. */
+ * has been connected for `msecs`, and thus has received them. */
 void pending_expire(pending *self, int64_t msecs);
 
 /* Handle a copy of a held update, and change it if need be. An update whose ttl

@@ -254,7 +254,7 @@ setup
 start program true
 wait_until ended program
 pid=${pid_of[program]}
-bash -c "echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid; sleep 9 & wait" &
+bash -c "echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid; sleep infinity & wait" &
 wait_until kill -0 "$pid" 2>/dev/null
 ended program && ! signal KILL program && kill -0 "$pid" && echo alive
 END
