@@ -15,7 +15,7 @@
  * Try it:
  *     $ bin/clonecli1 -n 3000 & bin/clonesrv1
  *     I: subscribed to tcp://localhost:5556
- *     I: the first update is 1
+ *     I: the first update is ...
  *     ... keys, sequence 3000, digest ...
  *
  * Guide: chapter 5, "Representing State as Key-Value Pairs".

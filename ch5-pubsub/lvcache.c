@@ -30,7 +30,6 @@
  *     I: frontend bound to tcp://127.0.0.1:5557
  *     I: backend bound to tcp://127.0.0.1:5558
  *     I: 1000 topics published
- *     I: subscribed to 123
  *     I: subscription to '123'
  *     123: ...
  *
