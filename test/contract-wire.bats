@@ -261,6 +261,8 @@ has_news() {
 is_served() {
   local client=() options=() good_lines
   no_control_characters "$1"
+  # On a busy machine the other half of a Binary Star may have become active.
+  if [[ ${pid_of[peer0]-} ]] && "$1" -h | grep -q '^  -b '; then kill9 peer0; fi
   good_lines "$1"
   read -r -a client < <(peers_of "$1" | tail -n 1) || :
   if [[ ${client[0]-} ]] && ! ended "$1"; then
