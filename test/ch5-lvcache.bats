@@ -193,10 +193,10 @@ start_lvfill() {
 
 @test "lvcache: a message of one, three or 21 frames does not affect the next" {
   start_cache
-  publish A one %, oops %, A two %, B x y %, '' %, B b %, {1..21} %, C c
+  publish A one %, oops %, A two %, B x y %, '' %, B b %, {1..21} %, C c %, last
+  wait_for cache 'W: dropped a malformed message of .* from a publisher' 5
   replays 3 ''
   diff <(sort values) - <<<$'[A][two]\n[B][b]\n[C][c]'
-  wait_for cache 'W: dropped a malformed message of .* from a publisher' 4
   stop cache
 }
 
