@@ -114,7 +114,7 @@ load majordomo
 
 # bats test_tags=wire
 @test "clause 9: a second READY gets a DISCONNECT" {
-  broker
+  broker -i 60000               # sends no heartbeat in between
   run -0 answer '' MDPW01 %01 echo '%,' '' MDPW01 %01 echo
   says '[][MDPW01][%05]'
   is 404
@@ -165,7 +165,8 @@ load majordomo
     "'' MDPW01 %01 echo %, '' MDPW01 %03 you '' x" \
     "'' MDPW01 %01 echo %, '' MDPW01 %02 you '' x" \
     "'' MDPW01 %01 echo %, '' MDPW01 %01 other"; do
-    eval "run -1 zpeer -t 200 -n 2 DEALER $at $frames"
+    eval "run -1 zpeer -t 200 -n 9 DEALER $at $frames"
+    output=${output#'[][MDPW01][%04]'$'\n'} # a heartbeat, before it is no worker any longer
     says '[][MDPW01][%05]'
     is 404
   done
@@ -186,7 +187,7 @@ load majordomo
 
 # bats test_tags=wire
 @test "clause 13: an invalid message is dropped, and its sender is no worker any longer" {
-  broker
+  broker -i 60000               # sends no heartbeat in between
   local frames n=0
   for frames in "x" "'' MDPW01" "'' MDPW01 ''" "'' MDPW01 %00" "'' MDPW01 %06" \
     "'' MDPW01 %01%01" "'' MDPW01 %01" "'' MDPW01 %01 ''" "'' MDPW01 %01 a b" \
@@ -259,7 +260,7 @@ load majordomo
 
 # bats test_tags=wire
 @test "clause 16: a HEARTBEAT before READY gets a DISCONNECT" {
-  broker
+  broker -i 60000               # sends no heartbeat in between
   run -0 answer '' MDPW01 %04 '%;' '' MDPW01 %01 echo '%,' '' MDPW01 %04 \
     '%,' '' MDPW01 %03 nobody '' x
   says '[][MDPW01][%05]'$'\n''[][MDPW01][%05]'
