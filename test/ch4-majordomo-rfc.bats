@@ -165,7 +165,7 @@ load majordomo
     "'' MDPW01 %01 echo %, '' MDPW01 %03 you '' x" \
     "'' MDPW01 %01 echo %, '' MDPW01 %02 you '' x" \
     "'' MDPW01 %01 echo %, '' MDPW01 %01 other"; do
-    eval "run -1 zpeer -t 200 -n 9 DEALER $at $frames"
+    eval "run -1 zpeer -t 600 -n 9 DEALER $at $frames"
     output=${output#'[][MDPW01][%04]'$'\n'} # a heartbeat, before it is no worker any longer
     says '[][MDPW01][%05]'
     is 404

@@ -211,15 +211,16 @@ sp_queue() {
   sp_queue
   # The queue reports the malformed message when it has those before it.
   start twice zpeer -n 9 -t 60000 DEALER ipc://back '' '%01' '%,' '' '%01' '%,' x
-  start fake zpeer -n 2 -t 700 DEALER ipc://back '' '%01' '%,' '' '%01' '%,' x
+  start fake zpeer -n 9 -t 60000 DEALER ipc://back '' '%01' '%,' '' '%01' '%,' x
   wait_for queue 'W: dropped' 2
   start client1 zpeer -t 9000 REQ ipc://front one
   start client2 zpeer -t 9000 REQ ipc://front two
   start client3 zpeer -t 9000 REQ ipc://front three
+  wait_for twice 'one|two|three'
   wait_for fake 'one|two|three'
-  ends fake 1
   start worker spworker -t 0 -f 0 ipc://back
   served 1 worker
+  [[ $(lines_of twice '^\[') == 1 && $(lines_of fake '^\[') == 1 ]]
 }
 
 @test "simple pirate: a worker's first message registers it, a reply is passed on" {
