@@ -23,15 +23,18 @@ more() {
 idle() { more "$1" 'I: done'; }
 working() { more "$1" 'I: working'; }
 
-# when_working FAULT WORKER - cause the fault while the worker has a request
+# when_working FAULT WORKER - cause the fault while the worker has a request. From the
+# freeze to the fault no process is started: the queue removes a worker that is silent.
 when_working() {
-  local SHOW=''                 # no pause for an audience
+  local SHOW='' said            # no pause for an audience
   working "$2"
   freeze "$2"
-  while [[ $(tail -n 1 "$2.log") != 'I: working' ]]; do
+  mapfile -t said <"$2.log"
+  while [[ ${said[-1]} != 'I: working' ]]; do
     thaw "$2"
     working "$2"
     freeze "$2"
+    mapfile -t said <"$2.log"
   done
   "$1" "$2"
 }
