@@ -171,7 +171,7 @@ start_worker() { # NAME [OPTION...]
 # bats test_tags=wire
 @test "load balancing: a worker that sends READY twice is queued once" {
   start_broker
-  # It never replies. The broker drops its third message when it has the others.
+  # It never replies. When the broker drops the third message, it has both READY.
   start twice zpeer -n 9 -t 60000 DEALER ipc://back '' READY '%,' '' READY '%,' x
   wait_for broker 'dropped .* from a worker'
   start first zpeer -t 20000 REQ ipc://front one

@@ -166,7 +166,7 @@ load majordomo
     "'' MDPW01 %01 echo %, '' MDPW01 %02 you '' x" \
     "'' MDPW01 %01 echo %, '' MDPW01 %01 other"; do
     eval "run -1 zpeer -t 600 -n 9 DEALER $at $frames"
-    output=${output#'[][MDPW01][%04]'$'\n'} # a heartbeat, before it is no worker any longer
+    output=${output#'[][MDPW01][%04]'$'\n'} # a heartbeat may come first
     says '[][MDPW01][%05]'
     is 404
   done

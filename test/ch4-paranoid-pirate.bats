@@ -416,7 +416,7 @@ one_reply() {
 
 @test "paranoid pirate: a worker that sends READY twice is registered once" {
   pp_queue
-  # The queue reports the malformed message when it has those before it.
+  # When the queue drops the malformed message, it has read those before it.
   start twice zpeer -n 99 -t 9000 DEALER ipc://back '%01' '%,' '%01' '%,' '%01' '%,' x
   wait_for queue 'W: dropped'
   [[ $(lines_of queue 'worker registered') == 1 ]]

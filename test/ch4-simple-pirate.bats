@@ -209,7 +209,7 @@ sp_queue() {
 
 @test "simple pirate: a worker that registers twice receives one request" {
   sp_queue
-  # The queue reports the malformed message when it has those before it.
+  # When the queue drops the malformed message, it has read those before it.
   start twice zpeer -n 9 -t 60000 DEALER ipc://back '' '%01' '%,' '' '%01' '%,' x
   start fake zpeer -n 9 -t 60000 DEALER ipc://back '' '%01' '%,' '' '%01' '%,' x
   wait_for queue 'W: dropped' 2

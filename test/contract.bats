@@ -300,7 +300,7 @@ does_what_it_says() {
   set -m
   (
     close_descriptors
-    # Programs take longer to start on a busy machine than a reader's.
+    # A busy machine takes longer to start the programs than a reader's.
     exec "${way[@]}" bash -c 'sleep() { command sleep $(($1 + 1)); }
                               ip link set lo up; . ./commands; wait'
   ) >output 2>&1 </dev/null &

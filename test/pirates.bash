@@ -23,8 +23,9 @@ more() {
 idle() { more "$1" 'I: done'; }
 working() { more "$1" 'I: working'; }
 
-# when_working FAULT WORKER - cause the fault while the worker has a request. From the
-# freeze to the fault no process is started: the queue removes a worker that is silent.
+# when_working FAULT WORKER - cause the fault while the worker has a request. Starting a
+# process between the freeze and the fault would take too long on a busy machine: the
+# queue would remove the worker because of its silence.
 when_working() {
   local SHOW='' said            # no pause for an audience
   working "$2"
